@@ -1,0 +1,1 @@
+"""The ground floor: settings, engines, database, bus, jobs, people, ledger, errors, languages, clock."""

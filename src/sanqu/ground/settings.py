@@ -1,0 +1,83 @@
+"""What a city may be told before it starts: `sanqu.toml`, then `SANQU_…` in the environment, then flags."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from sanqu.ground.errors import BadInput
+from sanqu.ground.i18n import Text
+
+
+class Settings(BaseModel):
+    """Every setting of a city; each field is a row of the table in `docs/operating.md`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    home: Path = Field(Path("city"), description="数据文件夹 · the folder that holds everything the city keeps")
+    city: str = Field("quzhou", description="城市包 · name or path of the city pack to load")
+    host: str = Field("127.0.0.1", description="监听地址 · address the web pages listen on")
+    port: int = Field(8000, ge=0, le=65535, description="端口 · port of the web pages; 0 takes a free one")
+    public_url: str = Field("", description="对外网址 · address that people and harvesters use; empty: host and port")
+    database_url: str = Field("", description="PostgreSQL · the city's own server; empty: started as a child")
+    nats_url: str = Field("", description="NATS · the city's own server; empty: started as a child")
+    lake_url: str = Field("", description="数据湖位置 · folder or s3:// for Parquet files; empty: inside home")
+    memory_limit: str = Field("2GB", description="内存上限 · memory DuckDB may take in one process")
+    threads: int = Field(0, ge=0, description="线程 · threads of DuckDB in one process; 0: one a core")
+    worker: bool = Field(True, description="后台 · start a background worker with `sanqu up`")
+    worker_concurrency: int = Field(2, ge=1, le=64, description="并行任务 · background jobs at once")
+    session_hours: int = Field(12, ge=1, description="登录时长 · hours a session lasts without use")
+    rate_per_minute: int = Field(6000, ge=0, description="限流 · open API requests a minute per address; 0: no limit")
+    rate_per_minute_key: int = Field(60000, ge=0, description="密钥限流 · open API requests a minute per key; 0: none")
+    max_line_mb: int = Field(8, ge=1, le=1024, description="行长上限 · longest line of a text source, in MB")
+    max_download_mb: int = Field(4096, ge=1, description="下载上限 · largest source fetched over HTTP, in MB")
+    keep_snapshots_days: int = Field(30, ge=1, description="快照保留 · days a snapshot can be travelled to")
+    trust_proxy: bool = Field(False, description="信任代理 · take the address of an asker from X-Forwarded-For")
+    log_level: str = Field("info", description="日志级别 · debug, info, warning, error")
+
+    @property
+    def lake_folder(self) -> str:
+        """Where Parquet files go, as DuckLake wants it: a path or a URL, with a slash at the end."""
+        return (self.lake_url or str(self.home.resolve() / "lake")).rstrip("/") + "/"
+
+
+def _from_file(file: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(file.read_text("utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as fault:
+        raise BadInput(
+            "settings.unreadable",
+            Text(zh=f"设置文件读不懂：{fault}", en=f"The settings file cannot be read: {fault}"),
+            Text(zh="改正这一行后再启动", en="Mend that line and start again"),
+            str(file),
+        ) from fault
+
+
+def load_settings(flags: dict[str, Any] | None = None, environ: dict[str, str] | None = None) -> Settings:
+    """Settings from `sanqu.toml` (in the home folder, else here), the environment, then `flags`.
+
+    `flags` holds what the command line said, `None` for what it left open. Raises `BadInput` naming the setting.
+    """
+    environ = dict(os.environ) if environ is None else environ
+    given = {key: value for key, value in (flags or {}).items() if value is not None}
+    said = {
+        name: environ[f"SANQU_{name.upper()}"] for name in Settings.model_fields if environ.get(f"SANQU_{name.upper()}")
+    }
+    home = Path(given.get("home") or said.get("home") or "city")
+    file = next((path for path in (home / "sanqu.toml", Path("sanqu.toml")) if path.is_file()), None)
+    merged = (_from_file(file) if file else {}) | said | given
+    try:
+        return Settings.model_validate(merged)
+    except ValidationError as fault:
+        first = fault.errors()[0]
+        name = ".".join(str(part) for part in first["loc"])
+        raise BadInput(
+            "settings.invalid",
+            Text(zh=f"设置 {name} 不合规：{first['msg']}", en=f"The setting {name} does not fit: {first['msg']}"),
+            Text(zh="见 docs/operating.md 的设置表", en="See the table of settings in docs/operating.md"),
+            str(file or name),
+        ) from fault

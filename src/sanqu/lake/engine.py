@@ -1,0 +1,150 @@
+"""DuckDB with the city's DuckLake attached: one database per process, one cursor per piece of work."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import parse_qs, unquote, urlsplit
+
+import duckdb
+import psutil
+
+from sanqu.ground.city import City
+from sanqu.ground.errors import Unavailable
+from sanqu.ground.i18n import Text
+
+# Measured: more than a hundred inlined rows commit several times slower (see docs/decisions.md).
+INLINE_ROWS = 100
+METADATA_SCHEMA = "ducklake"
+
+
+def extension_file(name: str) -> Path:
+    """Where the wheel of a DuckDB extension keeps it; raises `Unavailable` naming the wheel."""
+    spec = importlib.util.find_spec(f"duckdb_extension_{name}")
+    folders = list(spec.submodule_search_locations or []) if spec else []
+    for folder in folders:
+        for file in Path(folder).glob(f"extensions/v{duckdb.__version__}/{name}.duckdb_extension"):
+            return file
+    raise Unavailable(
+        "lake.extension",
+        Text(
+            zh=f"找不到 DuckDB {duckdb.__version__} 的 {name} 扩展",
+            en=f"The {name} extension of DuckDB {duckdb.__version__} was not found",
+        ),
+        Text(zh="重新安装锁定的依赖", en="Install the locked dependencies again"),
+        f"duckdb-extension-{name.replace('_', '-')}",
+    )
+
+
+def libpq_words(url: str) -> str:
+    """A PostgreSQL URL as `key='value'` words, which DuckDB's PostgreSQL extension takes.
+
+    >>> libpq_words("postgresql://me:pw@/city?host=/run/pg")
+    "dbname='city' user='me' password='pw' host='/run/pg'"
+    """
+    parts = urlsplit(url)
+    words = {
+        "dbname": unquote(parts.path.lstrip("/")) or "postgres",
+        "user": unquote(parts.username or ""),
+        "password": unquote(parts.password or ""),
+        "host": parts.hostname or "",
+        "port": str(parts.port or ""),
+    }
+    words |= {key: values[-1] for key, values in parse_qs(parts.query).items()}
+    return " ".join(
+        f"{key}='{value.replace(chr(92), chr(92) * 2).replace(chr(39), chr(92) + chr(39))}'"
+        for key, value in words.items()
+        if value
+    )
+
+
+def sql_text(value: str) -> str:
+    """`value` as an SQL string literal, for the few statements that take no parameters."""
+    return "'" + value.replace("'", "''") + "'"
+
+
+class Engine:
+    """The DuckDB of this process; `engine()` lends a cursor with the lake attached as `lake`."""
+
+    def __init__(self, city: City) -> None:
+        self.city = city
+        self._opening = threading.Lock()
+        self._root: duckdb.DuckDBPyConnection | None = None
+        self._tmp = city.settings.home.resolve() / "tmp" / f"duckdb-{os.getpid()}"
+
+    @contextmanager
+    def engine(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A cursor of its own: its TEMP tables are seen by nobody else and go with it.
+
+        Raises `Unavailable` when the lake cannot be opened. A transaction left open is rolled back.
+        """
+        cursor = self._opened().cursor()
+        try:
+            yield cursor
+        finally:
+            cursor.close()
+
+    def _opened(self) -> duckdb.DuckDBPyConnection:
+        with self._opening:
+            if self._root is None:
+                self._root = self._open()
+            return self._root
+
+    def _open(self) -> duckdb.DuckDBPyConnection:
+        settings = self.city.settings
+        _sweep(self._tmp.parent)
+        self._tmp.mkdir(parents=True, exist_ok=True)
+        config: dict[str, str | bool | int] = {
+            "autoinstall_known_extensions": False,
+            "autoload_known_extensions": False,
+            "memory_limit": settings.memory_limit,
+            "temp_directory": str(self._tmp),
+        }
+        if settings.threads:
+            config["threads"] = settings.threads
+        # A named in-memory database: two cities in one process stay apart.
+        root = duckdb.connect(f":memory:city-{id(self)}", config=config)
+        try:
+            for name in ("ducklake", "postgres_scanner"):
+                root.execute(f"LOAD {sql_text(str(extension_file(name)))}")
+            # Another process may be making the lake's tables at this very moment: one after the other.
+            with self.city.db.own_connection() as conn:
+                conn.execute("SELECT pg_advisory_lock(hashtext('sanqu.lake.attach'))")
+                root.execute(
+                    f"ATTACH {sql_text('ducklake:postgres:' + libpq_words(self.city.db.url))} AS lake "
+                    f"(DATA_PATH {sql_text(settings.lake_folder)}, METADATA_SCHEMA '{METADATA_SCHEMA}', "
+                    f"DATA_INLINING_ROW_LIMIT {INLINE_ROWS})"
+                )
+            root.execute("SET ducklake_max_retry_count = 100")
+            root.execute("SET ducklake_retry_wait_ms = 5")
+            root.execute("SET ducklake_retry_backoff = 1.2")
+        except duckdb.Error as fault:
+            root.close()
+            raise Unavailable(
+                "lake.closed",
+                Text(zh=f"数据湖打不开：{fault}", en=f"The lake cannot be opened: {fault}"),
+                Text(zh="检查数据库与数据湖文件夹", en="Check the database and the folder of the lake"),
+                settings.lake_folder,
+            ) from fault
+        return root
+
+    def close(self) -> None:
+        """Close the lake in this process and remove its temporary files."""
+        with self._opening:
+            if self._root is not None:
+                self._root.close()
+                self._root = None
+        shutil.rmtree(self._tmp, ignore_errors=True)
+
+
+def _sweep(folder: Path) -> None:
+    """Remove temporary folders of processes that are gone."""
+    for left in folder.glob("duckdb-*"):
+        pid = left.name.removeprefix("duckdb-")
+        if pid.isdigit() and not psutil.pid_exists(int(pid)):
+            shutil.rmtree(left, ignore_errors=True)

@@ -1,0 +1,151 @@
+"""Reading the lake: rows now or at a snapshot, the list of snapshots, the change feed, and upkeep."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from sanqu.ground.clock import now
+from sanqu.ground.errors import BadInput
+from sanqu.ground.i18n import Text
+from sanqu.ground.jobs import job
+from sanqu.lake.contracts import quote_ident
+from sanqu.lake.engine import METADATA_SCHEMA, sql_text
+from sanqu.lake.tables import table_of
+from sanqu.lake.writes import CommitSeen, Writes
+
+BATCH_ROWS = 8192
+
+LAST_COMMIT = f"""
+SELECT c.snapshot_id AS snapshot, s.snapshot_time AS at, c.commit_extra_info AS position
+FROM {METADATA_SCHEMA}.ducklake_snapshot_changes c JOIN {METADATA_SCHEMA}.ducklake_snapshot s USING (snapshot_id)
+WHERE c.author = %s AND c.snapshot_id > %s ORDER BY c.snapshot_id DESC LIMIT 1
+"""
+SNAPSHOTS = f"""
+SELECT s.snapshot_id AS id, s.snapshot_time AS at, c.author, c.commit_message AS message, c.commit_extra_info AS position
+FROM {METADATA_SCHEMA}.ducklake_snapshot s JOIN {METADATA_SCHEMA}.ducklake_snapshot_changes c USING (snapshot_id)
+WHERE s.snapshot_id >= %(first)s
+  AND EXISTS (SELECT 1 FROM unnest(%(tables)s::text[]) AS t (id)
+              WHERE c.changes_made ~ ('(^|,)(inserted_into_table|deleted_from_table|inlined_insert|inlined_delete|altered_table|compacted_table):' || t.id || '(,|$)'))
+ORDER BY s.snapshot_id DESC LIMIT %(limit)s
+"""
+TABLE_IDS = f"SELECT table_id, begin_snapshot FROM {METADATA_SCHEMA}.ducklake_table WHERE table_name = %s AND end_snapshot IS NULL"
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """One state of the lake in which a dataset changed."""
+
+    id: int
+    at: datetime
+    author: str
+    message: str
+    position: dict[str, Any]
+
+
+class Lake(Writes):
+    """The lake of this process: everything a room may do with it."""
+
+    def last_commit(self, author: str, after: int | None = None) -> CommitSeen | None:
+        """The newest commit by `author` after snapshot `after`, with the position it carried."""
+        # Opening the lake makes its tables; a city that never wrote has none yet.
+        self._opened()
+        row = self.city.db.one(LAST_COMMIT, (author, after if after is not None else -1))
+        return CommitSeen(int(row["snapshot"]), row["at"], json.loads(row["position"] or "{}")) if row else None
+
+    def snapshots(self, name: str, limit: int = 100) -> list[Snapshot]:
+        """The snapshots in which dataset `name` changed, the newest first."""
+        self._opened()
+        tables = self.city.db.all(TABLE_IDS, (name,))
+        first = min((int(row["begin_snapshot"]) for row in tables), default=0)
+        wanted = {"tables": [str(row["table_id"]) for row in tables], "first": first, "limit": limit}
+        return [
+            Snapshot(int(r["id"]), r["at"], r["author"] or "", r["message"] or "", json.loads(r["position"] or "{}"))
+            for r in self.city.db.all(SNAPSHOTS, wanted)
+        ]
+
+    def at_snapshot(self, name: str, snapshot: int | None) -> str:
+        """The table of `name` as SQL, now or as it stood at `snapshot`."""
+        return table_of(name) if snapshot is None else f"{table_of(name)} AT (VERSION => {int(snapshot)})"
+
+    def count(self, name: str, snapshot: int | None = None) -> int:
+        """How many rows dataset `name` holds."""
+        with self.engine() as duck, _travelling(name, snapshot):
+            row = duck.execute(f"SELECT count(*) FROM {self.at_snapshot(name, snapshot)}").fetchone()
+            return int(row[0]) if row else 0
+
+    @contextmanager
+    def read(
+        self,
+        name: str,
+        columns: Sequence[str] | None = None,
+        *,
+        where: str = "",
+        params: Sequence[Any] = (),
+        order: str = "",
+        limit: int | None = None,
+        snapshot: int | None = None,
+    ) -> Iterator[pa.RecordBatchReader]:
+        """Rows of `name` as Arrow batches for as long as the `with` lasts.
+
+        `where` and `order` are SQL over the items, written by a room and never by an asker; values go in `params`.
+        """
+        chosen = ", ".join(quote_ident(c) for c in columns) if columns else "*"
+        query = f"SELECT {chosen} FROM {self.at_snapshot(name, snapshot)}"
+        query += f" WHERE {where}" if where else ""
+        query += f" ORDER BY {order}" if order else ""
+        query += f" LIMIT {int(limit)}" if limit is not None else ""
+        with self.engine() as duck, _travelling(name, snapshot):
+            yield duck.execute(query, list(params)).to_arrow_reader(BATCH_ROWS)
+
+    def changes(self, name: str, start: int, end: int) -> pa.Table:
+        """The change feed of `name` from snapshot `start` to `end`, both included.
+
+        Besides the items: `snapshot_id`, `rowid`, `change_type` (insert, delete, update_preimage, update_postimage).
+        """
+        with self.engine() as duck, _travelling(name, end):
+            query = f"FROM lake.table_changes({sql_text(name)}, {int(start)}, {int(end)}) ORDER BY snapshot_id, rowid"
+            return duck.execute(query).to_arrow_table()
+
+    def maintain(self, keep_days: int | None = None) -> None:
+        """Write inlined rows out, merge small files, expire snapshots past their days, remove files nobody needs.
+
+        The newest snapshot always stays. Readers and writers go on meanwhile.
+        """
+        days = keep_days if keep_days is not None else self.city.settings.keep_snapshots_days
+        with self.engine() as duck:
+            duck.execute("CALL ducklake_flush_inlined_data('lake')")
+            duck.execute("CALL ducklake_merge_adjacent_files('lake')")
+            duck.execute("CALL ducklake_rewrite_data_files('lake')")
+            duck.execute("CALL ducklake_expire_snapshots('lake', older_than => ?)", [now() - timedelta(days=days)])
+            # Readers that started before may still hold files of expired snapshots: an hour is longer than any read.
+            duck.execute("CALL ducklake_cleanup_old_files('lake', older_than => ?)", [now() - timedelta(hours=1)])
+
+
+@job("lake.maintain", every="17 3 * * *")
+def maintain_lake(city: Any) -> None:
+    """Nightly upkeep of the lake."""
+    city.part(Lake, Lake).maintain()
+
+
+@contextmanager
+def _travelling(name: str, snapshot: int | None) -> Iterator[None]:
+    try:
+        yield
+    except duckdb.Error as fault:
+        if snapshot is None or "snapshot" not in str(fault).lower() and "does not exist" not in str(fault):
+            raise
+        raise BadInput(
+            "lake.no-snapshot",
+            Text(zh=f"没有快照 {snapshot}，或它已过期", en=f"There is no snapshot {snapshot}, or it has expired"),
+            Text(zh="从版本列表里选一个", en="Choose one from the list of versions"),
+            name,
+            facts={"snapshot": snapshot},
+        ) from fault

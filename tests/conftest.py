@@ -1,0 +1,72 @@
+"""One PostgreSQL for the whole test run; a fresh city, with a database and a folder of its own, for each test."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from sanqu.ground.bus import Bus
+from sanqu.ground.city import City
+from sanqu.ground.database import Database
+from sanqu.ground.engines import start_nats, start_postgres
+from sanqu.ground.schema import bring_up_to_date
+from sanqu.ground.settings import Settings
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of a PostgreSQL of our own, with a migrated database `sanqu_template` to copy from."""
+    url, server = start_postgres(tmp_path_factory.mktemp("pg"))
+    with psycopg.connect(url, autocommit=True) as conn:
+        conn.execute("CREATE DATABASE sanqu_template")
+    bring_up_to_date(database_url(url, "sanqu_template"))
+    yield url
+    server.cleanup()
+
+
+@pytest.fixture(scope="session")
+def nats(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of a NATS of our own."""
+    url, process = start_nats(tmp_path_factory.mktemp("nats"))
+    yield url
+    if process is not None:
+        process.terminate()
+
+
+def database_url(url: str, name: str) -> str:
+    """The URL of another database on the same server."""
+    return url.replace("/postgres?", f"/{name}?", 1)
+
+
+@pytest.fixture
+def make_city(postgres: str, nats: str, tmp_path: Path) -> Iterator[Callable[[], City]]:
+    """Makes empty cities with all tables; they go when the test ends."""
+    made: list[City] = []
+
+    def make() -> City:
+        name = f"city_{os.getpid()}_{next(_numbers)}"
+        with psycopg.connect(postgres, autocommit=True) as conn:
+            conn.execute(f"CREATE DATABASE {name} TEMPLATE sanqu_template")
+        home = tmp_path / name
+        home.mkdir()
+        settings = Settings(home=home, database_url=database_url(postgres, name), nats_url=nats, memory_limit="1GB")
+        city = City(settings, Database(settings.database_url), Bus(nats))
+        made.append(city)
+        return city
+
+    yield make
+    for city in made:
+        city.close()
+
+
+@pytest.fixture
+def city(make_city: Callable[[], City]) -> City:
+    """An empty city with all tables."""
+    return make_city()
