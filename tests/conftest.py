@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import itertools
 import os
+import socket
+import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import httpx
 import psycopg
 import pytest
+import uvicorn
 
 from sanqu.ground.bus import Bus
 from sanqu.ground.city import City
@@ -16,6 +21,7 @@ from sanqu.ground.database import Database
 from sanqu.ground.engines import start_nats, start_postgres
 from sanqu.ground.schema import bring_up_to_date
 from sanqu.ground.settings import Settings
+from sanqu.web.app import make_app
 
 _numbers = itertools.count(1)
 
@@ -70,3 +76,34 @@ def make_city(postgres: str, nats: str, tmp_path: Path) -> Iterator[Callable[[],
 def city(make_city: Callable[[], City]) -> City:
     """An empty city with all tables."""
     return make_city()
+
+
+@pytest.fixture
+def serve() -> Iterator[Callable[[City], str]]:
+    """Serves a city's whole web application on a free port; gives its address."""
+    servers: list[tuple[uvicorn.Server, threading.Thread]] = []
+
+    def start(city: City) -> str:
+        listener = socket.socket()
+        listener.bind(("127.0.0.1", 0))
+        server = uvicorn.Server(uvicorn.Config(make_app(city), log_level="warning", timeout_graceful_shutdown=1))
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
+        thread.start()
+        while not server.started:
+            if not thread.is_alive():
+                raise RuntimeError("the web application did not start")
+            time.sleep(0.01)
+        servers.append((server, thread))
+        return f"http://127.0.0.1:{listener.getsockname()[1]}"
+
+    yield start
+    for server, thread in servers:
+        server.should_exit = True
+        thread.join(5)
+
+
+@pytest.fixture
+def site(city: City, serve: Callable[[City], str]) -> Iterator[httpx.Client]:
+    """A reader without an account before the city's pages."""
+    with httpx.Client(base_url=serve(city), timeout=30) as client:
+        yield client

@@ -35,7 +35,7 @@ class City:
                 found = self._parts.get(kind)
                 if found is None:
                     found = self._parts[kind] = make(self)
-        return found  # type: ignore[no-any-return]
+        return found
 
     def close(self) -> None:
         """Close every part that can be closed, the bus and the database; the last made goes first."""

@@ -71,12 +71,12 @@ class Database:
     def one(self, query: str, params: tuple[Any, ...] | dict[str, Any] = ()) -> dict[str, Any] | None:
         """The first row of `query`, or None."""
         with self.connection() as conn:
-            return conn.execute(query, params).fetchone()  # type: ignore[arg-type]
+            return conn.execute(query, params).fetchone()
 
     def all(self, query: str, params: tuple[Any, ...] | dict[str, Any] = ()) -> list[dict[str, Any]]:
         """Every row of `query`."""
         with self.connection() as conn:
-            return conn.execute(query, params).fetchall()  # type: ignore[arg-type]
+            return conn.execute(query, params).fetchall()
 
     def close(self) -> None:
         """Give every connection back."""

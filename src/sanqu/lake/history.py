@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import duckdb
-import pyarrow as pa
+import pyarrow as pa  # type: ignore[import-untyped]
 
 from sanqu.ground.clock import now
 from sanqu.ground.errors import BadInput
@@ -72,8 +72,8 @@ class Lake(Writes):
         ]
 
     def at_snapshot(self, name: str, snapshot: int | None) -> str:
-        """The table of `name` as SQL, now or as it stood at `snapshot`."""
-        return table_of(name) if snapshot is None else f"{table_of(name)} AT (VERSION => {int(snapshot)})"
+        """The table of `name` as SQL, now (None, or 0 for one never written) or as it stood at `snapshot`."""
+        return table_of(name) if not snapshot else f"{table_of(name)} AT (VERSION => {int(snapshot)})"
 
     def count(self, name: str, snapshot: int | None = None) -> int:
         """How many rows dataset `name` holds."""

@@ -1,0 +1,5 @@
+"""`python -m sanqu` is the `sanqu` command."""
+
+from sanqu.cli import main
+
+main()

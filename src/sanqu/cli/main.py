@@ -1,0 +1,77 @@
+"""The `sanqu` command: its sub-commands, and how an error is shown in a terminal."""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib import import_module
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+from sanqu import __version__
+from sanqu.ground.errors import SanquError
+from sanqu.ground.i18n import Lang
+
+# Sub-command → where its typer application stands; imported only when asked for, so that `sanqu --help` is quick.
+ROOMS = {
+    "line": ("sanqu.lines.commands", "数据专线：新建、运行、查看、隔离区 · lines: add, run, watch, quarantine"),
+    "catalog": ("sanqu.catalog.commands", "目录：搜索、收割、质量、开放清单 · catalogue: search, harvest, quality, open list"),
+    "ledger": ("sanqu.cli.ledger", "账本：核验、证明 · ledger: verify, prove"),
+    "lake": ("sanqu.cli.lake", "数据湖：数据集、快照、维护 · lake: datasets, snapshots, upkeep"),
+    "people": ("sanqu.cli.people", "人员：登录链接、密钥 · people: sign-in links, keys"),
+}
+COMMANDS = {
+    "up": ("sanqu.cli.up", "启动城市 · start the city"),
+    "worker": ("sanqu.cli.worker", "只做后台工作 · do background work only"),
+}
+
+
+class LazyGroup(TyperGroup):
+    """A command group that imports a sub-command when it is used."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Every sub-command, in the order above."""
+        return [*COMMANDS, *ROOMS]
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """The sub-command `cmd_name`, or None."""
+        place = COMMANDS.get(cmd_name) or ROOMS.get(cmd_name)
+        if place is None:
+            return None
+        application = import_module(place[0]).app
+        command = typer.main.get_command(application)
+        command.short_help = place[1]
+        return command
+
+
+app = typer.Typer(
+    cls=LazyGroup,
+    help="三衢：开放的城市数据大脑 · Sanqu, the open city data brain\n\n例 · e.g.  sanqu up --home city --port 8000",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+@app.callback(invoke_without_command=True)
+def _root(version: bool = typer.Option(False, "--version", help="版本 · the version")) -> None:
+    if version:
+        typer.echo(__version__)
+        raise typer.Exit()
+
+
+def terminal_lang() -> Lang:
+    """The language of this terminal: Chinese where its locale is."""
+    said = os.environ.get("SANQU_LANG") or os.environ.get("LC_ALL") or os.environ.get("LANG") or ""
+    return "zh" if said.lower().startswith("zh") else "en"
+
+
+def main() -> None:
+    """Run the command line; an error of ours is one clear line, not a stack of frames."""
+    try:
+        app()
+    except SanquError as fault:
+        typer.secho(f"✗ {fault.in_(terminal_lang())}", fg="red", err=True)
+        sys.exit(1)

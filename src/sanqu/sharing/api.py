@@ -1,0 +1,118 @@
+"""The open doors over HTTP: `/api/open/{dataset}` for rows and `/open/{dataset}.{format}` for whole files."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Path, Query, Request
+from fastapi.responses import Response, StreamingResponse
+
+from sanqu.ground.city import City
+from sanqu.ground.http import Asking, InCity, asker_of, city_of
+from sanqu.ground.people.askers import Asker
+from sanqu.lake import lake_of
+from sanqu.sharing.cache import Answer, answers_of
+from sanqu.sharing.downloads import MEDIA, FileFormat, stream_copy, stream_file, write_xlsx
+from sanqu.sharing.limits import limit_rate
+from sanqu.sharing.query import parse_rows_query
+from sanqu.sharing.rows import answer_rows
+from sanqu.sharing.views import View, remembered_view, view_of
+
+router = APIRouter(tags=["open"])
+
+ROW_PARAMETERS: list[dict[str, Any]] = [
+    {"name": name, "in": "query", "required": False, "description": description, "schema": schema}
+    for name, description, schema in (
+        ("limit", "每页行数 · rows a page", {"type": "integer", "minimum": 1, "maximum": 10000, "default": 100}),
+        ("after", "上一页给出的游标 · cursor from `next` of the page before", {"type": "string"}),
+        ("sort", "排序，减号为降序 · items to sort by, `-` for descending: `-period,metric`", {"type": "string"}),
+        ("items", "只要这些数据项 · only these items: `period,value`", {"type": "string"}),
+        ("count", "是否给出精确总数 · `exact` adds the exact count", {"type": "string", "enum": ["none", "exact"]}),
+        ("format", "格式 · format of the answer", {"type": "string", "enum": ["json", "csv", "arrow"]}),
+        ("snapshot", "读哪个快照 · read the dataset as it was at this snapshot", {"type": "integer"}),
+        (
+            "{item}",
+            "筛选 · filter: `item=value` or `item__op=value` with op one of ne, gt, gte, lt, lte, in (a,b,c), "
+            "contains, startswith, isnull (true/false)",
+            {"type": "string"},
+        ),
+    )
+]
+
+
+@router.get(
+    "/api/open/{dataset}",
+    summary="开放数据行接口 · Rows of an open dataset",
+    response_class=Response,
+    openapi_extra={"parameters": ROW_PARAMETERS},
+)
+async def open_rows(request: Request, dataset: str) -> Response:
+    """Rows of an open dataset: filtered, sorted, chosen items, by pages that stay fast at any depth.
+
+    Follow `next` (also the `Link` header) to the end; all pages read one snapshot, so nothing is skipped or seen twice.
+    """
+    city = city_of(request)
+    asker = await _asker(request)
+    limit_rate(request, city, asker)
+    view = remembered_view(city, asker, dataset)
+    if view is not None:
+        kept = answers_of(city).get(_key(view, request))
+        if kept is not None:
+            return _respond(request, kept)
+    answer = await asyncio.to_thread(_answer, city, asker, dataset, request)
+    return _respond(request, answer)
+
+
+async def _asker(request: Request) -> Asker:
+    """The public is known without a look at the database; everyone else is looked up off the event loop."""
+    headers = request.headers
+    if "cookie" in headers or "authorization" in headers or "x-ckan-api-key" in headers:
+        return await asyncio.to_thread(asker_of, request)
+    return asker_of(request)
+
+
+def _key(view: View, request: Request) -> tuple[object, ...]:
+    return (view.opened.dataset.name, view.snapshot, view.opened.items, request.scope["query_string"])
+
+
+def _answer(city: City, asker: Asker, dataset: str, request: Request) -> Answer:
+    view = view_of(city, asker, dataset)
+    pairs = request.query_params.multi_items()
+    query = parse_rows_query(pairs, view.opened.contract, view.opened.items)
+    answer = answer_rows(city, view, query, pairs, f"/api/open/{dataset}")
+    answers_of(city).put(_key(view, request), answer)
+    return answer
+
+
+def _respond(request: Request, answer: Answer) -> Response:
+    headers = dict(answer.headers)
+    headers["Access-Control-Allow-Origin"] = "*"
+    return Response(answer.body, media_type=answer.media_type, headers=headers)
+
+
+@router.get("/open/{dataset}.{format}", summary="下载整个数据集 · Download a whole dataset", response_class=Response)
+def download(
+    request: Request,
+    city: InCity,
+    asker: Asking,
+    dataset: str,
+    format_: Annotated[FileFormat, Path(alias="format")],
+    snapshot: Annotated[int | None, Query(description="快照 · as of this snapshot")] = None,
+) -> Response:
+    """A whole open dataset as CSV (UTF-8 with mark), JSON, Parquet or XLSX; streamed."""
+    limit_rate(request, city, asker)
+    view = view_of(city, asker, dataset)
+    at = snapshot if snapshot is not None else view.snapshot
+    # A snapshot that cannot be read is said now, not in the middle of a file.
+    lake_of(city).count(view.opened.contract.name, at)
+    name = f"{dataset}.{format_}"
+    headers = {"Content-Disposition": f'attachment; filename="{name}"', "X-Sanqu-Snapshot": str(at)}
+    body = stream_file(write_xlsx(city, view, at)) if format_ == "xlsx" else stream_copy(city, view, at, format_)
+    return StreamingResponse(body, media_type=MEDIA[format_], headers=headers)
+
+
+@router.get("/api/open", summary="接口说明 · What the open interface offers")
+def about() -> dict[str, Literal["/api/3/action/package_list", "/docs", "/catalog.ttl"]]:
+    """Where to go from here."""
+    return {"datasets": "/api/3/action/package_list", "docs": "/docs", "dcat": "/catalog.ttl"}

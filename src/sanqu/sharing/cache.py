@@ -1,0 +1,56 @@
+"""Answers that can be given again: a snapshot never changes, so neither does what was asked of it."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass
+
+from sanqu.ground.city import City
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A finished answer: body, media type, and the headers that go with it."""
+
+    body: bytes
+    media_type: str
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+class Answers:
+    """The most recent answers, up to a number of bytes."""
+
+    MOST_BYTES = 64 * 1024 * 1024
+    LARGEST = 1024 * 1024
+
+    def __init__(self, _city: City) -> None:
+        self._kept: OrderedDict[object, Answer] = OrderedDict()
+        self._bytes = 0
+        self._lock = threading.Lock()
+
+    def get(self, key: object) -> Answer | None:
+        """The answer kept under `key`."""
+        with self._lock:
+            answer = self._kept.get(key)
+            if answer is not None:
+                self._kept.move_to_end(key)
+            return answer
+
+    def put(self, key: object, answer: Answer) -> None:
+        """Keep an answer, unless it is large."""
+        size = len(answer.body)
+        if size > self.LARGEST:
+            return
+        with self._lock:
+            before = self._kept.pop(key, None)
+            self._bytes += size - (len(before.body) if before else 0)
+            self._kept[key] = answer
+            while self._bytes > self.MOST_BYTES:
+                _, oldest = self._kept.popitem(last=False)
+                self._bytes -= len(oldest.body)
+
+
+def answers_of(city: City) -> Answers:
+    """The answers this process keeps."""
+    return city.part(Answers, Answers)

@@ -1,0 +1,1 @@
+"""The assembled web application: every room's pages and interfaces under one roof."""
