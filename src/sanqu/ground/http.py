@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated, Literal, cast
 
 from fastapi import Depends, FastAPI, Query, Request
@@ -151,17 +152,21 @@ def _from_status(request: Request, fault: HTTPException) -> SanquError:
     )
 
 
-def answer_errors(app: FastAPI) -> None:
-    """Make `app` answer every error in the one shape; pages replace this for browsers (see `sanqu.web`)."""
+def answer_errors(app: FastAPI, page: Callable[[Request, SanquError], Response] | None = None) -> None:
+    """Make `app` answer every error in the one shape; with `page`, a browser that asks for HTML gets a page."""
+
+    def answer(request: Request, fault: SanquError) -> Response:
+        wants_page = page is not None and "text/html" in request.headers.get("accept", "")
+        return page(request, fault) if page is not None and wants_page else problem(request, fault)
 
     @app.exception_handler(SanquError)
     async def _known(request: Request, fault: SanquError) -> Response:
-        return problem(request, fault)
+        return answer(request, fault)
 
     @app.exception_handler(RequestValidationError)
     async def _invalid(request: Request, fault: RequestValidationError) -> Response:
-        return problem(request, _from_validation(fault))
+        return answer(request, _from_validation(fault))
 
     @app.exception_handler(HTTPException)
     async def _status(request: Request, fault: HTTPException) -> Response:
-        return problem(request, _from_status(request, fault))
+        return answer(request, _from_status(request, fault))

@@ -19,6 +19,7 @@ from sanqu import __version__
 from sanqu.ground.city import City
 from sanqu.ground.http import SESSION_COOKIE, answer_errors
 from sanqu.ground.ledger import integrate
+from sanqu.web.pages import error_page
 
 log = logging.getLogger(__name__)
 
@@ -107,12 +108,13 @@ def make_app(city: City) -> FastAPI:
     )
     app.state.city = city
     app.add_middleware(SameOrigin)
-    answer_errors(app)
+    answer_errors(app, error_page)
     for room in ROOMS:
         for part in ("api", "pages"):
             if (Path(__file__).parent.parent / room / f"{part}.py").exists():
                 module = import_module(f"sanqu.{room}.{part}")
-                for router in getattr(module, "routers", None) or (module.router,):
+                offered = getattr(module, "routers", None) or (module.router,)
+                for router in offered() if callable(offered) else offered:
                     app.include_router(router)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
 

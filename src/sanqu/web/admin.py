@@ -1,0 +1,116 @@
+"""Administration: units, people and keys."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Form, Request
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
+
+from sanqu.ground.http import Admin, InCity, Paging
+from sanqu.ground.pages import render
+from sanqu.ground.people.keys import list_keys, revoke_key
+from sanqu.ground.people.persons import RoleName, add_person, find_persons, set_state
+from sanqu.ground.people.sessions import make_link
+from sanqu.ground.people.units import KINDS, find_units
+
+router = APIRouter(prefix="/admin", include_in_schema=False)
+
+ROLES: tuple[RoleName, ...] = ("admin", "steward", "officer")
+EXPORT_MOST = 100_000
+
+
+@router.get("")
+def front(asker: Admin) -> Response:
+    """People come first."""
+    return RedirectResponse("/admin/people", 303)
+
+
+@router.get("/people")
+def people(request: Request, city: InCity, asker: Admin, page: Paging, q: str = "") -> HTMLResponse:
+    """The people of the city."""
+    found, total = find_persons(city, q, page.limit, page.offset)
+    return render(request, "web/people.html", people=found, total=total, page=page, q=q, roles=ROLES, link=None)
+
+
+@router.get("/people.csv")
+def people_csv(city: InCity, asker: Admin, q: str = "") -> Response:
+    """The same list as a file."""
+    found, _ = find_persons(city, q, EXPORT_MOST)
+    rows = [[p.id, p.login, p.name, p.state, " ".join(p.roles)] for p in found]
+    return _csv("people.csv", ["id", "login", "name", "state", "roles"], rows)
+
+
+@router.post("/people")
+def new_person(
+    city: InCity,
+    asker: Admin,
+    login: Annotated[str, Form()],
+    name: Annotated[str, Form()],
+    role: Annotated[str, Form()],
+    unit: Annotated[str, Form()],
+) -> Response:
+    """Add a person with one role."""
+    with city.db.connection() as conn:
+        add_person(conn, asker, login, name, [(role if role in ROLES else "officer", unit.strip())])
+    return RedirectResponse("/admin/people", 303)
+
+
+@router.post("/people/{person}/link")
+def person_link(request: Request, city: InCity, asker: Admin, person: int, page: Paging) -> HTMLResponse:
+    """Make a one-time sign-in link and show it."""
+    with city.db.connection() as conn:
+        token = make_link(conn, person)
+    found, total = find_persons(city, None, page.limit, page.offset)
+    link = str(request.url_for("link_page", token=token))
+    return render(request, "web/people.html", people=found, total=total, page=page, q="", roles=ROLES, link=link)
+
+
+@router.post("/people/{person}/{state}")
+def person_state(city: InCity, asker: Admin, person: int, state: Literal["active", "closed"]) -> Response:
+    """Close a person, or open one again."""
+    with city.db.connection() as conn:
+        set_state(conn, asker, person, state)
+    return RedirectResponse("/admin/people", 303)
+
+
+@router.get("/units")
+def units(request: Request, city: InCity, asker: Admin, page: Paging, q: str = "", kind: str = "") -> HTMLResponse:
+    """The org units of the city."""
+    found, total = find_units(city, text=q, kind=kind, limit=page.limit, offset=page.offset)
+    return render(request, "web/units_admin.html", units=found, total=total, page=page, q=q, kind=kind, kinds=KINDS)
+
+
+@router.get("/units.csv")
+def units_csv(city: InCity, asker: Admin, q: str = "", kind: str = "") -> Response:
+    """The same list as a file."""
+    found, _ = find_units(city, text=q, kind=kind, limit=EXPORT_MOST)
+    rows = [[u.code, u.title.zh, u.title.en, u.kind, u.level, u.parent or "", u.state] for u in found]
+    return _csv("units.csv", ["code", "title_zh", "title_en", "kind", "level", "parent", "state"], rows)
+
+
+@router.get("/keys")
+def keys(request: Request, city: InCity, asker: Admin, page: Paging) -> HTMLResponse:
+    """Every API key."""
+    return render(request, "web/keys.html", keys=list_keys(city, None, page.limit, page.offset), page=page)
+
+
+@router.post("/keys/{key}/revoke")
+def stop_key(city: InCity, asker: Admin, key: int) -> Response:
+    """Stop any key."""
+    with city.db.connection() as conn:
+        revoke_key(conn, asker, key)
+    return RedirectResponse("/admin/keys", 303)
+
+
+def _csv(name: str, head: list[str], rows: Sequence[Sequence[object]]) -> Response:
+    out = io.StringIO("\ufeff")
+    out.seek(1)
+    writer = csv.writer(out)
+    writer.writerow(head)
+    writer.writerows([[f"'{c}" if isinstance(c, str) and c[:1] in tuple("=+-@\t\r") else c for c in row] for row in rows])
+    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+    return Response(out.getvalue(), media_type="text/csv; charset=utf-8", headers=headers)

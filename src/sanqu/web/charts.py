@@ -1,0 +1,77 @@
+"""Charts that a city pack puts on the front page, drawn from open datasets through the open door."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from sanqu.ground.city import City
+from sanqu.ground.errors import SanquError
+from sanqu.ground.i18n import Lang, Text
+from sanqu.ground.people.askers import Asker
+from sanqu.lake import lake_of, quote_ident
+from sanqu.sharing.views import view_of
+
+log = logging.getLogger(__name__)
+MOST_ROWS = 2000
+
+
+class HomeChart(BaseModel):
+    """One chart: `y` items of a dataset over `x`, one series per item or per value of `series`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    title: Text
+    dataset: str
+    kind: Literal["line", "bar", "bar-level"] = "bar"
+    x: str
+    y: tuple[str, ...]
+    series: str | None = None
+    only: dict[str, str] = {}
+    names: dict[str, Text] = {}
+
+
+def draw_home_chart(city: City, asker: Asker, chart: HomeChart, lang: Lang) -> dict[str, Any] | None:
+    """The chart as ECharts takes it, or None when its dataset cannot be read (yet)."""
+    try:
+        view = view_of(city, asker, chart.dataset)
+    except SanquError:
+        return None
+    items = [chart.x, *chart.y, *([chart.series] if chart.series else [])]
+    if any(item not in view.opened.items for item in (*items, *chart.only)):
+        log.warning("chart of %s names items that the dataset does not have", chart.dataset)
+        return None
+    where = " AND ".join(f"{quote_ident(item)} = ?" for item in chart.only)
+    with lake_of(city).read(
+        view.opened.contract.name, items, where=where, params=list(chart.only.values()),
+        order=quote_ident(chart.x), limit=MOST_ROWS, snapshot=view.snapshot,
+    ) as reader:  # fmt: skip
+        rows = reader.read_all().to_pylist()
+    return chart_option(chart, rows, lang) if rows else None
+
+
+def chart_option(chart: HomeChart, rows: list[dict[str, Any]], lang: Lang) -> dict[str, Any]:
+    """The ECharts option of `chart` over `rows`."""
+    xs = list(dict.fromkeys(str(row[chart.x]) for row in rows))
+    series = []
+    for y in chart.y:
+        grouped: dict[str, list[dict[str, Any]]] = {}
+        for row in rows:
+            name = str(row[chart.series]) if chart.series else chart.names.get(y, Text(zh=y, en=y)).in_(lang)
+            grouped.setdefault(name, []).append(row)
+        for name, group in grouped.items():
+            values = {str(row[chart.x]): row[y] for row in group}
+            series.append({
+                "name": name, "type": "line" if chart.kind == "line" else "bar", "data": [values.get(x) for x in xs],
+                "smooth": True, "barMaxWidth": 22,
+            })  # fmt: skip
+    category, value = {"type": "category", "data": xs}, {"type": "value"}
+    level = chart.kind == "bar-level"
+    return {
+        "legend": {} if len(series) > 1 else None,
+        "xAxis": value if level else category,
+        "yAxis": {**category, "inverse": True} if level else value,
+        "series": series,
+    }

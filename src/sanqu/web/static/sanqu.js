@@ -1,0 +1,90 @@
+// What pages do beyond HTML: charts from JSON beside them, copying examples, and live figures.
+"use strict";
+
+const style = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+let drawing = null;
+
+function chartLibrary() {
+  drawing ??= new Promise((resolve, reject) => {
+    const script = document.createElement("script");
+    script.src = "/static/vendor/echarts.min.js";
+    script.onload = () => resolve(window.echarts);
+    script.onerror = () => reject(new Error("echarts"));
+    document.head.append(script);
+  });
+  return drawing;
+}
+
+function dressed(option) {
+  const ink = style("--soft");
+  const axis = (a) => ({ axisLine: { lineStyle: { color: style("--line") } }, splitLine: { lineStyle: { color: style("--line") } }, axisLabel: { color: ink }, nameTextStyle: { color: ink }, ...a });
+  const each = (value, f) => (Array.isArray(value) ? value.map(f) : value && f(value));
+  return {
+    color: [style("--deep"), style("--citrus"), "#5b8fb9", "#8a6fb0", "#7d9b4e", "#b05f6d", "#4f7f86", "#a38a3c"],
+    textStyle: { fontFamily: style("--font"), color: style("--ink") },
+    animation: !matchMedia("(prefers-reduced-motion: reduce)").matches,
+    grid: { left: 12, right: 18, top: 36, bottom: 8, containLabel: true },
+    tooltip: { trigger: "axis", confine: true, backgroundColor: style("--paper"), borderColor: style("--line"), textStyle: { color: style("--ink") } },
+    ...option,
+    legend: option.legend && { textStyle: { color: ink }, type: "scroll", top: 0, ...option.legend },
+    xAxis: each(option.xAxis, axis),
+    yAxis: each(option.yAxis, axis),
+  };
+}
+
+async function draw(box) {
+  if (box.dataset.drawn) return;
+  box.dataset.drawn = "1";
+  try {
+    const option = JSON.parse(box.querySelector("script[type='application/json']").textContent);
+    const echarts = await chartLibrary();
+    if (option.map) {
+      const shapes = await (await fetch(option.map.url)).json();
+      echarts.registerMap(option.map.name, shapes);
+    }
+    const canvas = document.createElement("div");
+    canvas.style.cssText = "width:100%;height:100%";
+    canvas.setAttribute("role", "img");
+    canvas.setAttribute("aria-label", box.dataset.label || "");
+    box.append(canvas);
+    const chart = echarts.init(canvas, null, { renderer: "svg" });
+    const { map, links, ...rest } = option;
+    chart.setOption(dressed(rest));
+    if (links) chart.on("click", (event) => { if (links[event.name]) location.href = links[event.name]; });
+    new ResizeObserver(() => chart.resize()).observe(box);
+  } catch (fault) {
+    box.insertAdjacentHTML("beforeend", `<p class="soft">${box.dataset.failed || "chart: " + fault.message}</p>`);
+  }
+}
+
+function dress(root) {
+  root.querySelectorAll(".chart").forEach(draw);
+  root.querySelectorAll("[data-copy]").forEach((button) => {
+    button.onclick = async () => {
+      await navigator.clipboard.writeText(document.querySelector(button.dataset.copy).textContent.trim());
+      button.textContent = button.dataset.done;
+    };
+  });
+  root.querySelectorAll("progress[data-live]").forEach(follow);
+}
+
+function follow(bar) {
+  const source = new EventSource(bar.dataset.live);
+  source.onmessage = (event) => {
+    const said = JSON.parse(event.data);
+    if (typeof said.fraction === "number") bar.value = said.fraction;
+    const label = bar.nextElementSibling;
+    if (label && said.text) label.textContent = said.text;
+    if (said.done) { source.close(); location.reload(); }
+  };
+  source.onerror = () => { if (source.readyState === EventSource.CLOSED) setTimeout(() => location.reload(), 3000); };
+}
+
+document.addEventListener("DOMContentLoaded", () => dress(document));
+document.addEventListener("htmx:afterSettle", (event) => dress(event.target));
+document.addEventListener("keydown", (event) => {
+  if (event.key === "/" && !/^(INPUT|TEXTAREA|SELECT)$/.test(event.target.tagName)) {
+    const field = document.querySelector("input[type=search]");
+    if (field) { event.preventDefault(); field.focus(); }
+  }
+});
