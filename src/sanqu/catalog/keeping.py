@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -10,7 +10,7 @@ from uuid import NAMESPACE_URL, UUID, uuid4, uuid5
 
 from psycopg.errors import UniqueViolation
 
-from sanqu.catalog.audience import audience_of, check_steward, tokens_of
+from sanqu.catalog.audience import ADMIN, audience_of, check_steward, tokens_of
 from sanqu.catalog.records import (
     GRADES,
     NAME,
@@ -18,11 +18,14 @@ from sanqu.catalog.records import (
     SHARINGS,
     STATES,
     Dataset,
+    Resource,
     State,
     Subject,
     dataset_by_key,
+    hold,
     items_of,
     next_seq,
+    resources_elsewhere,
     unit_paths,
     write_rows,
     write_subject,
@@ -37,6 +40,13 @@ from sanqu.ground.people.askers import Asker
 from sanqu.lake import lake_of
 from sanqu.lake.contracts import DURATION, Contract
 
+# The downloads of a table: suffix, CKAN format, media type. The row API is the fifth door, as a data service.
+DOWNLOADS = (
+    ("csv", "CSV", "text/csv"),
+    ("json", "JSON", "application/json"),
+    ("xlsx", "XLSX", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"),
+    ("parquet", "Parquet", "application/vnd.apache.parquet"),
+)
 LONGEST_TITLE = 500
 DATASET = Text(zh="数据集", en="dataset")
 # What a publication must say before it can go out: (attribute, zh, en).
@@ -93,7 +103,16 @@ def write(conn: Connection, datasets: Sequence[Dataset], actor: str, verb: str =
         if dataset.unit not in paths:
             raise wrong("unit", f"没有机构“{dataset.unit}”", f"there is no unit “{dataset.unit}”", dataset.name)
         published = dataset.published or (now() if dataset.state == "published" else None)
-        written.append(replace(dataset, published=published, seq=seq))
+        written.append(replace(dataset, published=published, seq=seq, resources=distributions(dataset)))
+    elsewhere = resources_elsewhere(conn, [resource for dataset in written for resource in dataset.resources])
+    if elsewhere:
+        raise Conflict(
+            "catalog.resource-elsewhere",
+            Text(zh="这个资源属于另一个数据集", en="The resource belongs to another dataset"),
+            Text(zh="去掉资源的 id，让系统另给一个", en="Leave the id of the resource out, a new one is given"),
+            elsewhere[0],
+            facts={"at": "resources"},
+        )
     rows = [(d, audience_of(d.state, d.opening, d.sharing, paths[d.unit]), seq) for d in written]
     try:
         write_rows(conn, rows)
@@ -126,13 +145,50 @@ def fresh(name: str, title: Text, unit: str, **more: Any) -> Dataset:
     return Dataset(id=uuid4(), name=name, title=title, unit=unit, created=at, modified=at, **more)
 
 
+def distributions(dataset: Dataset) -> tuple[Resource, ...]:
+    """A dataset's resources with the downloads that its table in the lake offers while it is open."""
+    made = {uuid5(dataset.id, suffix): (suffix, label, mimetype) for suffix, label, mimetype in DOWNLOADS}
+    others = tuple(resource for resource in dataset.resources if resource.id not in made)
+    if dataset.contract is None or dataset.opening != "unconditional":
+        return others if dataset.contract is not None else dataset.resources
+    old = {resource.id: resource for resource in dataset.resources}
+    derived = [
+        old.get(id_)
+        or Resource(
+            id=id_, dataset=dataset.id, created=dataset.created, modified=dataset.modified, name=f"{dataset.name}.{suffix}",
+            url=f"/open/{dataset.name}.{suffix}", format=label, mimetype=mimetype, lake_table=dataset.contract,
+        )
+        for id_, (suffix, label, mimetype) in made.items()
+    ]  # fmt: skip
+    return tuple(replace(resource, position=place) for place, resource in enumerate((*derived, *others)))
+
+
+def change(
+    city: City, key: str, asker: Asker, decide: Callable[[Connection, Dataset], Dataset], verb: str = "save"
+) -> Dataset:
+    """Read a dataset, let `decide` say what it should be, and write that, with no other writer in between.
+
+    Raises `NotFound`, `Refused` unless the asker is steward of its unit (and of the new one), `BadInput`, `Conflict`.
+    """
+    with city.db.connection() as conn:
+        hold(conn)
+        old = dataset_by_key(conn, key, tokens_of(asker))
+        if old is None:
+            raise not_found(DATASET, key)
+        _check_rights(conn, asker, old, None)
+        wish = decide(conn, old)
+        _check_rights(conn, asker, wish, None)
+        return write(conn, [replace(wish, modified=now())], asker.label, verb)[0]
+
+
 def save_dataset(city: City, dataset: Dataset, asker: Asker) -> Dataset:
     """Add or change a dataset; returns it as saved.
 
     Raises `Refused` unless the asker is a steward of its unit (and of the unit it had before), `BadInput`, `Conflict`.
     """
     with city.db.connection() as conn:
-        old = dataset_by_key(conn, str(dataset.id), ["admin"])
+        hold(conn)
+        old = dataset_by_key(conn, str(dataset.id), [ADMIN])
         _check_rights(conn, asker, dataset, old)
         return write(conn, [replace(dataset, modified=now())], asker.label, "save" if old else "add")[0]
 
@@ -146,16 +202,14 @@ def _check_rights(conn: Connection, asker: Asker, dataset: Dataset, old: Dataset
 
 
 def _turn(city: City, key: str, asker: Asker, state: State, verb: str) -> Dataset:
-    with city.db.connection() as conn:
-        old = dataset_by_key(conn, key, tokens_of(asker))
-        if old is None:
-            raise not_found(DATASET, key)
-        _check_rights(conn, asker, old, None)
+    def decide(_conn: Connection, old: Dataset) -> Dataset:
         if state == "published":
             for attribute, zh, en in NEEDED:
                 if not str(getattr(old, attribute)).strip():
                     raise wrong(attribute, f"发布前请填写{zh}", f"fill in the {en} before publishing", old.name)
-        return write(conn, [replace(old, state=state, modified=now())], asker.label, verb)[0]
+        return replace(old, state=state)
+
+    return change(city, key, asker, decide, verb)
 
 
 def publish(city: City, key: str, asker: Asker) -> Dataset:
@@ -205,7 +259,8 @@ def register_contract(city: City, contract: Contract, actor: str, *, state: Stat
     """
     lake_of(city).declare(contract, actor)
     with city.db.connection() as conn:
-        old = dataset_by_key(conn, contract.name, ["admin"])
+        hold(conn)
+        old = dataset_by_key(conn, contract.name, [ADMIN])
         if old is not None and old.contract not in (None, contract.name):
             raise Conflict(
                 "catalog.name-taken",

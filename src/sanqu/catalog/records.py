@@ -177,16 +177,23 @@ ON CONFLICT (id) DO UPDATE SET dataset = excluded.dataset, name = excluded.name,
     position = excluded.position, lake_table = excluded.lake_table, file = excluded.file, extras = excluded.extras,
     modified = excluded.modified
 """
+FOREIGN_RESOURCES = """
+SELECT r.id::text AS id FROM catalog_resource r JOIN unnest(%s::uuid[], %s::uuid[]) AS w (id, dataset) ON w.id = r.id
+WHERE r.dataset <> w.dataset
+"""
 DROP_OTHER_RESOURCES = "DELETE FROM catalog_resource WHERE dataset = %s AND NOT (id = ANY(%s))"
 # The row is held to the end of the transaction: numbers become visible in their own order.
 NEXT_SEQ = "UPDATE catalog_clock SET seq = seq + 1 RETURNING seq"
+HOLD = "SELECT seq FROM catalog_clock FOR UPDATE"
 SEQ = "SELECT seq, epoch::text FROM catalog_clock"
 UNIT_PATHS = "SELECT code, path FROM org_unit WHERE code = ANY(%s)"
 SUBJECTS = """
 SELECT s.name, s.title_zh, s.title_en, s.about_zh, s.about_en, s.theme, s.position, s.state,
-       (SELECT count(*) FROM catalog_dataset d WHERE d.subjects @> ARRAY[s.name] AND d.audience && %(asker)s
-        AND d.state = 'published') AS datasets
-FROM catalog_subject s WHERE (%(name)s::text IS NULL OR s.name = %(name)s) AND s.state = 'active'
+       coalesce(c.n, 0) AS datasets
+FROM catalog_subject s
+LEFT JOIN (SELECT subject, count(*) AS n FROM catalog_dataset, unnest(subjects) AS subject
+           WHERE %(counted)s AND state = 'published' AND audience && %(asker)s GROUP BY subject) c ON c.subject = s.name
+WHERE (%(name)s::text IS NULL OR s.name = %(name)s) AND s.state = 'active'
 ORDER BY s.position, s.name
 """
 UPSERT_SUBJECT = """
@@ -203,6 +210,11 @@ def next_seq(conn: Connection) -> int:
     row = conn.execute(NEXT_SEQ).fetchone()
     assert row is not None
     return int(row["seq"])
+
+
+def hold(conn: Connection) -> None:
+    """Be the only writer of the catalogue until the transaction ends; for reading what is then written."""
+    conn.execute(HOLD)
 
 
 def _resource(row: Mapping[str, Any]) -> Resource:
@@ -251,6 +263,12 @@ def unit_paths(conn: Connection, codes: Iterable[str]) -> dict[str, str]:
     return {str(row["code"]): str(row["path"]) for row in conn.execute(UNIT_PATHS, (list(set(codes)),))}
 
 
+def resources_elsewhere(conn: Connection, resources: Sequence[Resource]) -> list[str]:
+    """The ids among `resources` that belong to another dataset."""
+    params = ([r.id for r in resources], [r.dataset for r in resources])
+    return [str(row["id"]) for row in conn.execute(FOREIGN_RESOURCES, params)]
+
+
 def write_rows(conn: Connection, changed: Sequence[tuple[Dataset, Sequence[str], int]]) -> None:
     """Write datasets with their audience and change number, and exactly the resources they carry."""
     with conn.cursor() as cursor:
@@ -278,9 +296,11 @@ def _resource_row(resource: Resource) -> dict[str, Any]:
     return row | {"extras": Jsonb(dict(resource.extras))}
 
 
-def subjects(conn: Connection, audience: Sequence[str], name: str | None = None) -> list[Subject]:
-    """The subject libraries in order, each with how many published datasets the audience may know of."""
-    rows = conn.execute(SUBJECTS, {"asker": list(audience), "name": name})
+def subjects(
+    conn: Connection, audience: Sequence[str], name: str | None = None, *, counted: bool = True
+) -> list[Subject]:
+    """The subject libraries in order, each (if `counted`) with how many published datasets the audience may know of."""
+    rows = conn.execute(SUBJECTS, {"asker": list(audience), "name": name, "counted": counted})
     return [
         Subject(
             row["name"], Text(zh=row["title_zh"], en=row["title_en"]), Text(zh=row["about_zh"], en=row["about_en"]),

@@ -26,8 +26,8 @@ from sanqu.ground.people.askers import PUBLIC, Asker
 
 log = logging.getLogger(__name__)
 
-Sort = Literal["relevance", "newest", "oldest", "created"]
-SORTS: tuple[Sort, ...] = ("relevance", "newest", "oldest", "created")
+Sort = Literal["relevance", "newest", "oldest", "created", "name", "title", "name-down", "title-down"]
+SORTS: tuple[Sort, ...] = ("relevance", "newest", "oldest", "created", "name", "title", "name-down", "title-down")
 # Title above tags above items above description (which is in `all`, with everything else).
 WEIGHTS = (("title", 6.0), ("tags_text", 3.0), ("items", 1.5))
 SYNONYM = 0.7
@@ -36,6 +36,13 @@ FACET_SIZE = 50
 DEEPEST = 100_000
 SNIPPET = 160
 SHOWN_FACETS = ("subject", "unit", "opening", "format", "grade", "tag", "origin", "sample")
+MOST_SORTED = 20_000
+ALPHABETICAL = {
+    sort: f"SELECT id FROM catalog_dataset WHERE id = ANY(%(ids)s::uuid[]) ORDER BY {order} LIMIT %(limit)s OFFSET %(offset)s"
+    for sort, order in (
+        ("name", "name"), ("name-down", "name DESC"), ("title", "title_zh, name"), ("title-down", "title_zh DESC, name"),
+    )
+}  # fmt: skip
 MUST, SHOULD, NOT = tantivy.Occur.Must, tantivy.Occur.Should, tantivy.Occur.MustNot
 
 
@@ -73,7 +80,8 @@ class Found:
 class Ask:
     """What is sought. `filters`: facet → values, one of which must hold; `without`: values that must not.
 
-    `sort` is by relevance when there is text, else newest first. `facets` names the facets to count.
+    `sort` is by relevance when there is text, else newest first. `facets` names the facets to count. `changed` bounds
+    the time of the last change, in seconds since 1970.
     """
 
     text: str = ""
@@ -84,6 +92,7 @@ class Ask:
     offset: int = 0
     facets: Sequence[str] = SHOWN_FACETS
     facet_size: int = FACET_SIZE
+    changed: tuple[int | None, int | None] = (None, None)
 
 
 class _Counted:
@@ -169,6 +178,10 @@ def _query(
     if ADMIN not in audience:
         parts.append((MUST, raw_terms(shape, "audience", audience)))
     parts += [(MUST, raw_terms(shape, name, list(values))) for name, values in ask.filters.items() if values]
+    if ask.changed != (None, None):
+        low, high = ask.changed
+        bounds = tantivy.Query.range_query(shape, "modified", tantivy.FieldType.Integer, low, high)
+        parts.append((MUST, tantivy.Query.const_score_query(bounds, 0.0)))
     if found:
         if relaxed:
             parts.append((MUST, _loosely(shape, found, scored=scored)))
@@ -187,8 +200,10 @@ def _query(
 
 
 def _hits(
-    searcher: tantivy.Searcher, query: tantivy.Query, ask: Ask, *, by_score: bool
+    city: City, searcher: tantivy.Searcher, query: tantivy.Query, ask: Ask, *, by_score: bool
 ) -> tuple[int, list[tuple[float, UUID]]]:
+    if ask.sort in ALPHABETICAL:
+        return _by_alphabet(city, searcher, query, ask)
     how: dict[str, Any] = {"limit": max(ask.limit, 1), "offset": ask.offset}
     if by_score:
         result = searcher.search(query, weight_by_field="prior", **how)
@@ -198,6 +213,23 @@ def _hits(
         result = searcher.search(query, order_by_field=name, order=order, **how)
     hits = [(float(score or 0), UUID(searcher.doc(address)["id"][0])) for score, address in result.hits[: ask.limit]]
     return int(result.count), hits  # type: ignore[attr-defined]
+
+
+def _by_alphabet(
+    city: City, searcher: tantivy.Searcher, query: tantivy.Query, ask: Ask
+) -> tuple[int, list[tuple[float, UUID]]]:
+    """What was found in the order of names or titles, which PostgreSQL knows and the index does not."""
+    result = searcher.search(query, limit=MOST_SORTED, order_by_field="modified")
+    total = int(result.count)  # type: ignore[attr-defined]
+    if total > MOST_SORTED:
+        raise BadInput(
+            "catalog.too-many-to-sort",
+            Text(zh=f"结果有 {total} 条，超过 {MOST_SORTED} 条时不能按名称排序", en=f"{total} results are too many to sort by name"),
+            Text(zh="加上筛选条件，或按相关度、更新时间排序", en="Add filters, or sort by relevance or time"),
+        )
+    ids = [searcher.doc(address)["id"][0] for _, address in result.hits]
+    rows = city.db.all(ALPHABETICAL[ask.sort], {"ids": ids, "limit": ask.limit, "offset": ask.offset})
+    return total, [(0.0, row["id"]) for row in rows]
 
 
 def _facets(city: City, index: SearchIndex, searcher: tantivy.Searcher, query: tantivy.Query, ask: Ask, key: object) -> dict[str, Any]:
@@ -241,18 +273,18 @@ def _search(city: City, index: SearchIndex, ask: Ask, asker: Asker, glossary: Gl
     by_score = bool(sought) and ask.sort == "relevance"
     relaxed = False
     query = _query(index.schema, ask, audience, sought, scored=by_score, relaxed=False)
-    total, hits = _hits(searcher, query, ask, by_score=by_score)
+    total, hits = _hits(city, searcher, query, ask, by_score=by_score)
     if total == 0 and sought:
         relaxed = True
         query = _query(index.schema, ask, audience, sought, scored=by_score, relaxed=True)
-        total, hits = _hits(searcher, query, ask, by_score=by_score)
+        total, hits = _hits(city, searcher, query, ask, by_score=by_score)
     counts: dict[str, Any] = {}
     if ask.facets:
         plain = _query(index.schema, ask, audience, sought, scored=False, relaxed=relaxed)
         key = (
             tuple(audience), tuple(sought), relaxed, tuple(ask.facets), ask.facet_size,
             tuple((name, tuple(values)) for name, values in sorted(ask.filters.items())),
-            tuple((name, tuple(values)) for name, values in sorted(ask.without.items())),
+            tuple((name, tuple(values)) for name, values in sorted(ask.without.items())), ask.changed,
         )  # fmt: skip
         counts = _facets(city, index, searcher, plain, ask, key)
     with city.db.connection() as conn:

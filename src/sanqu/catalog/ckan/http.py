@@ -1,0 +1,184 @@
+"""CKAN's API over HTTP: the envelope, its errors, uploads and downloads of files and tables."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import logging
+from collections.abc import Iterator
+from typing import Any
+
+from fastapi import APIRouter, Request
+from fastapi.responses import FileResponse, JSONResponse, Response, StreamingResponse
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import UploadFile
+
+from sanqu.catalog.ckan import datastore, datastore_write, organizations, packages, resources, site
+from sanqu.catalog.ckan.call import ACTIONS, Call, CkanError, absent, as_ckan
+from sanqu.catalog.ckan.datastore import table_for
+from sanqu.catalog.ckan.resources import find, upload_path
+from sanqu.catalog.ckan.rows import shown
+from sanqu.ground.city import City
+from sanqu.ground.errors import NotFound, Refused, SanquError
+from sanqu.ground.http import InCity, asker_of, city_of
+from sanqu.ground.i18n import Text
+from sanqu.lake import lake_of, quote_ident
+from sanqu.lake.tables import table_of
+
+log = logging.getLogger(__name__)
+
+router = APIRouter(tags=["CKAN"])
+# Importing the modules is what registers their actions.
+MODULES = (datastore, datastore_write, organizations, packages, resources, site)
+LARGEST_BODY = 256 * 1_048_576
+FETCHED = 5_000
+
+
+class _Malformed(Exception):
+    """A request CKAN answers with a plain text and 400."""
+
+
+def base_of(city: City, request: Request) -> str:
+    """The address under which people and harvesters know this site, without a slash at the end."""
+    return (city.settings.public_url or str(request.base_url)).rstrip("/")
+
+
+async def _arguments(request: Request) -> tuple[dict[str, Any], UploadFile | None]:
+    """The arguments of a call and a file sent along."""
+    if request.method == "GET":
+        data: dict[str, Any] = {}
+        for key, value in request.query_params.multi_items():
+            data[key] = value if key not in data else [*(data[key] if isinstance(data[key], list) else [data[key]]), value]
+        return data, None
+    kind = request.headers.get("content-type", "").split(";")[0].strip().lower()
+    if kind in ("multipart/form-data", "application/x-www-form-urlencoded"):
+        form = await request.form(max_part_size=LARGEST_BODY)
+        plain = {key: value for key, value in form.multi_items() if isinstance(value, str)}
+        files = [value for _, value in form.multi_items() if isinstance(value, UploadFile)]
+        if kind != "multipart/form-data" and len(plain) == 1 and not next(iter(plain.values())):
+            # Old clients send JSON and call it a form.
+            return _parsed(next(iter(plain)).encode()), None
+        return plain, files[0] if files else None
+    return _parsed(await request.body()), None
+
+
+def _parsed(body: bytes) -> dict[str, Any]:
+    if not body.strip():
+        return {}
+    if len(body) > LARGEST_BODY:
+        raise _Malformed(f"Request body too large: at most {LARGEST_BODY} bytes")
+    try:
+        data = json.loads(body)
+    except (ValueError, RecursionError) as fault:
+        raise _Malformed(f"JSON Error: Error decoding JSON data. Error: {fault}") from None
+    if not isinstance(data, dict):
+        raise _Malformed("Request data JSON decoded to something other than a dictionary")
+    return data
+
+
+@router.api_route("/api/3/action/{name}", methods=["GET", "POST"], include_in_schema=False)
+@router.api_route("/api/action/{name}", methods=["GET", "POST"], include_in_schema=False)
+async def act(name: str, request: Request, city: InCity) -> Response:
+    """Answer an action of CKAN's API."""
+    base = base_of(city, request)
+    envelope: dict[str, Any] = {"help": f"{base}/api/3/action/help_show?name={name}"}
+    known = ACTIONS.get(name)
+    if known is None:
+        return JSONResponse(f"Bad request - Action name not known: {name}", 400)
+    if request.method == "GET" and not known.reads:
+        return JSONResponse(f"Bad request - {name} changes data and is called by POST", 400)
+    try:
+        data, upload = await _arguments(request)
+        result = await run_in_threadpool(_run, city, request, name, data, base, upload)
+    except _Malformed as fault:
+        return JSONResponse(f"Bad request - {fault}", 400)
+    except CkanError as fault:
+        return JSONResponse({**envelope, "success": False, "error": fault.error}, fault.status)
+    return JSONResponse({**envelope, "success": True, "result": result})
+
+
+def _run(city: City, request: Request, name: str, data: dict[str, Any], base: str, upload: UploadFile | None) -> Any:
+    try:
+        return ACTIONS[name].run(Call(city, asker_of(request), data, base, upload))
+    except SanquError as fault:
+        raise as_ckan(fault) from fault
+
+
+@router.get("/api/3", include_in_schema=False)
+@router.get("/api", include_in_schema=False)
+def version() -> dict[str, int]:
+    """The version of the API, as CKAN tells it."""
+    return {"version": 3}
+
+
+@router.get("/dataset/{dataset}/resource/{resource}/download/{filename}")
+def download_upload(dataset: str, resource: str, filename: str, request: Request, city: InCity) -> Response:
+    """An uploaded file, as it was given, to whoever may read the dataset's rows."""
+    from sanqu.catalog.audience import may_see_rows
+    from sanqu.catalog.records import unit_paths
+
+    call = Call(city, asker_of(request), {}, base_of(city, request))
+    try:
+        with city.db.connection() as conn:
+            found, owner = find(conn, call, resource)
+            path = unit_paths(conn, [owner.unit])[owner.unit]
+    except CkanError:
+        raise _no_file(filename) from None
+    file = upload_path(city, found)
+    if file is None or found.file != filename or not file.is_file():
+        raise _no_file(filename)
+    if not may_see_rows(call.asker, owner, path):
+        raise Refused(
+            "catalog.not-open",
+            Text(zh="这个文件不开放下载", en="The file is not open"),
+            Text(zh="向责任单位申请", en="Apply to the unit that answers for it"),
+            filename,
+        )
+    headers = {"X-Content-Type-Options": "nosniff", "Content-Security-Policy": "sandbox"}
+    return FileResponse(file, filename=filename, media_type=found.mimetype or "application/octet-stream", headers=headers)
+
+
+def _no_file(name: str) -> NotFound:
+    return NotFound(
+        "catalog.no-file",
+        Text(zh="没有这个文件", en="There is no such file"),
+        Text(zh="从数据集页面进入", en="Start from the dataset's page"),
+        name,
+    )
+
+
+@router.get("/datastore/dump/{resource}")
+def dump_table(resource: str, request: Request, city: InCity) -> Response:
+    """The whole table of a resource as CSV, streamed."""
+    call = Call(city, asker_of(request), {}, base_of(city, request))
+    try:
+        with city.db.connection() as conn:
+            table = table_for(conn, call, resource)
+    except CkanError as fault:
+        return JSONResponse({"success": False, "error": fault.error}, fault.status)
+    lines = _csv_lines(city, table.contract.name, table.visible)
+    headers = {"Content-Disposition": f'attachment; filename="{resource}.csv"'}
+    return StreamingResponse(lines, media_type="text/csv; charset=utf-8", headers=headers)
+
+
+def _csv_lines(city: City, name: str, columns: tuple[str, ...]) -> Iterator[str]:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\r\n")
+    writer.writerow(columns)
+    with lake_of(city).engine() as duck:
+        duck.execute(f"SELECT {', '.join(quote_ident(c) for c in columns)} FROM {table_of(name)} ORDER BY rowid")
+        while rows := duck.fetchmany(FETCHED):
+            writer.writerows([[_safe(shown(value)) for value in row] for row in rows])
+            yield text.getvalue()
+            text.seek(0)
+            text.truncate()
+    yield text.getvalue()
+
+
+def _safe(value: Any) -> Any:
+    """Text that a spreadsheet would run as a formula gets a quote in front (OWASP, “CSV injection”)."""
+    return f"'{value}" if isinstance(value, str) and value[:1] in tuple("=+-@\t\r") else value
+
+
+__all__ = ["absent", "base_of", "city_of", "router"]
