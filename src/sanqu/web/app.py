@@ -65,7 +65,7 @@ SAFETY_HEADERS = (
     (
         b"content-security-policy",
         b"default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; "
-        b"script-src 'self' 'unsafe-inline'; frame-ancestors 'self'",
+        b"script-src 'self'; frame-ancestors 'self'",
     ),
 )
 

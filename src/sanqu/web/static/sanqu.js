@@ -65,6 +65,7 @@ function dress(root) {
       button.textContent = button.dataset.done;
     };
   });
+  root.querySelectorAll("select[data-auto]").forEach((select) => { select.onchange = () => select.form.submit(); });
   root.querySelectorAll("progress[data-live]").forEach(follow);
 }
 
