@@ -15,7 +15,14 @@ from sanqu.ground.city import City
 from sanqu.ground.errors import BadInput, NotFound
 from sanqu.ground.ledger import append, integrate, read_entries, verify
 from sanqu.ground.ledger.merkle import (
-    consistency_path, consistent, inclusion_path, leaf_hash, node_hash, range_hash, root_from_path, root_hash,
+    consistency_path,
+    consistent,
+    inclusion_path,
+    leaf_hash,
+    node_hash,
+    range_hash,
+    root_from_path,
+    root_hash,
 )  # fmt: skip
 from sanqu.ground.ledger.proof import check, prove
 
@@ -59,7 +66,10 @@ def test_the_root_and_every_proof_are_those_of_the_standard(size: int, data: st.
 
 def test_known_roots_of_the_transparency_test_vectors() -> None:
     # The eight leaves used by RFC 6962 reference tests; their root is published with them.
-    leaves = [bytes.fromhex(x) for x in ("", "00", "10", "2021", "3031", "40414243", "5051525354555657", "606162636465666768696a6b6c6d6e6f")]
+    leaves = [
+        bytes.fromhex(x)
+        for x in ("", "00", "10", "2021", "3031", "40414243", "5051525354555657", "606162636465666768696a6b6c6d6e6f")
+    ]
     assert range_hash(reader(leaves), 0, 8).hex() == "5dc9da79a70659a9ad559cb701ded9a2ab9d823aad2f4960cfe370eff4604328"
 
 

@@ -18,9 +18,7 @@ def test_flags_beat_the_environment_which_beats_the_file(tmp_path: Path) -> None
     assert (found.port, found.rate_per_minute, found.memory_limit, found.host) == (3000, 6, "1GB", "127.0.0.1")
 
 
-@pytest.mark.parametrize(
-    ("content", "named"), [("port = 'many'", "port"), ("ports = 1", "ports"), ("port = ", "sanqu.toml")]
-)
+@pytest.mark.parametrize(("content", "named"), [("port = 'many'", "port"), ("ports = 1", "ports"), ("port = ", "sanqu.toml")])
 def test_a_setting_that_does_not_fit_is_named(tmp_path: Path, content: str, named: str) -> None:
     (tmp_path / "sanqu.toml").write_text(content)
     with pytest.raises(BadInput) as refused:

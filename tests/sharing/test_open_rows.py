@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
+import time
 from typing import Any
 
 import httpx
@@ -14,8 +16,9 @@ from hypothesis import strategies as st
 
 from sanqu.catalog.keeping import register_contract
 from sanqu.ground.city import City
-from sanqu.ground.people.units import Unit, save_units
+from sanqu.ground.errors import BadInput
 from sanqu.ground.i18n import Text
+from sanqu.ground.people.units import Unit, save_units
 from sanqu.lake import Commit, Contract, lake_of
 from sanqu.sharing.query import parse_rows_query
 
@@ -115,8 +118,6 @@ def test_pages_stay_on_one_snapshot_while_the_dataset_changes(grove: City, site:
 def test_a_write_is_seen_by_the_next_reader(grove: City, site: httpx.Client) -> None:
     assert site.get("/api/open/orchards?count=exact").json()["count"] == 250
     fill(grove, rows=400)
-    import time
-
     time.sleep(0.3)
     assert site.get("/api/open/orchards?count=exact").json()["count"] == 400
 
@@ -155,9 +156,7 @@ def test_csv_and_arrow_hold_the_same_rows(grove: City, site: httpx.Client) -> No
         ("planted=1' OR '1'='1", "planted"),
     ],
 )
-def test_a_query_that_makes_no_sense_is_refused_by_name(
-    grove: City, site: httpx.Client, query: str, named: str
-) -> None:
+def test_a_query_that_makes_no_sense_is_refused_by_name(grove: City, site: httpx.Client, query: str, named: str) -> None:
     refused = site.get(f"/api/open/orchards?{query}")
     assert refused.status_code == 400
     assert refused.headers["content-type"] == "application/problem+json"
@@ -190,9 +189,6 @@ def test_too_many_requests_are_told_when_to_come_back(city: City, make_city: Any
 @settings(max_examples=200, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(st.tuples(st.text(max_size=12), st.text(max_size=12)), max_size=4))
 def test_no_parameters_whatever_break_the_parser(pairs: list[tuple[str, str]]) -> None:
-    from sanqu.ground.errors import BadInput
-
-    try:
-        parse_rows_query(pairs, orchards(), ("id", "county"))
-    except BadInput as refused:
-        assert refused.thing is not None
+    with contextlib.suppress(BadInput):
+        query = parse_rows_query(pairs, orchards(), ("id", "county"))
+        assert {wanted.item for wanted in query.filters} <= {"id", "county"}

@@ -25,7 +25,10 @@ def verify_ledger(home: Home = None) -> None:
 
     例 · e.g.  sanqu ledger verify --home city
     """
-    with open_city(home) as city, Progress(SpinnerColumn(), TextColumn("{task.description}"), console=Console(stderr=True)) as bar:
+    with (
+        open_city(home) as city,
+        Progress(SpinnerColumn(), TextColumn("{task.description}"), console=Console(stderr=True)) as bar,
+    ):
         task = bar.add_task("0")
         integrate(city)
         verdict = verify(city, lambda n: bar.update(task, description=f"{n:,}"))
@@ -51,7 +54,9 @@ def show(
         integrate(city)
         for entry in read_entries(city, kind=kind, subject=subject, limit=limit):
             facts = json.dumps(entry.facts, ensure_ascii=False)
-            typer.echo(f"{entry.index:>8}  {entry.at:%Y-%m-%d %H:%M:%S}  {entry.kind:<22} {entry.actor:<12} {entry.subject}  {facts}")
+            typer.echo(
+                f"{entry.index:>8}  {entry.at:%Y-%m-%d %H:%M:%S}  {entry.kind:<22} {entry.actor:<12} {entry.subject}  {facts}"
+            )
 
 
 @app.command("prove")

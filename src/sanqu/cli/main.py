@@ -8,7 +8,7 @@ from importlib import import_module
 from typing import Any
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
 from sanqu import __version__
 from sanqu.ground.errors import SanquError
@@ -40,10 +40,10 @@ class LazyGroup(TyperGroup):
         place = COMMANDS.get(cmd_name) or ROOMS.get(cmd_name)
         if place is None:
             return None
-        application = import_module(place[0]).app
-        command = typer.main.get_command(application)
-        command.short_help = place[1]
-        return command
+        if len(sys.argv) < 2 or sys.argv[1].startswith("-"):
+            # Only the list of commands is wanted: one line each, nothing imported.
+            return TyperCommand(cmd_name, help=place[1])
+        return typer.main.get_command(import_module(place[0]).app)
 
 
 app = typer.Typer(

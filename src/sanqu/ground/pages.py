@@ -20,7 +20,7 @@ ROOMS = Path(__file__).parent.parent
 def environment() -> Environment:
     """Jinja over every room's `templates` folder; each room keeps its templates in a folder of its own name."""
     folders = sorted(str(folder) for folder in ROOMS.glob("*/templates"))
-    made = Environment(
+    return Environment(
         loader=FileSystemLoader(folders),
         autoescape=True,
         undefined=StrictUndefined,
@@ -28,7 +28,6 @@ def environment() -> Environment:
         lstrip_blocks=True,
         auto_reload=False,
     )
-    return made
 
 
 def render(request: Request, template: str, status: int = 200, **context: Any) -> HTMLResponse:
@@ -42,8 +41,12 @@ def render(request: Request, template: str, status: int = 200, **context: Any) -
     def tr(text: Text | str) -> str:
         return text.in_(lang) if isinstance(text, Text) else text
 
-    html = environment().get_template(template).render(
-        request=request, lang=lang, asker=asker_of(request), city=city_of(request), _=partial(_say, lang), tr=tr, **context
+    html = (
+        environment()
+        .get_template(template)
+        .render(
+            request=request, lang=lang, asker=asker_of(request), city=city_of(request), _=partial(_say, lang), tr=tr, **context
+        )
     )
     return HTMLResponse(html, status)
 

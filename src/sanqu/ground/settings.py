@@ -64,9 +64,7 @@ def load_settings(flags: dict[str, Any] | None = None, environ: dict[str, str] |
     """
     environ = dict(os.environ) if environ is None else environ
     given = {key: value for key, value in (flags or {}).items() if value is not None}
-    said = {
-        name: environ[f"SANQU_{name.upper()}"] for name in Settings.model_fields if environ.get(f"SANQU_{name.upper()}")
-    }
+    said = {name: environ[f"SANQU_{name.upper()}"] for name in Settings.model_fields if environ.get(f"SANQU_{name.upper()}")}
     home = Path(given.get("home") or said.get("home") or "city")
     file = next((path for path in (home / "sanqu.toml", Path("sanqu.toml")) if path.is_file()), None)
     merged = (_from_file(file) if file else {}) | said | given

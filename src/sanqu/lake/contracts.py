@@ -181,14 +181,17 @@ def _check_law(contract: Contract) -> None:
         raise _contradiction(contract.name, "opening", "L4 数据禁止开放", "L4 data never opens")
     if contract.grade in ("L3", "L4") and contract.opening == "unconditional":
         raise _contradiction(
-            contract.name, "opening", f"{contract.grade} 数据不能无条件开放", f"{contract.grade} data cannot open without conditions"
+            contract.name,
+            "opening",
+            f"{contract.grade} 数据不能无条件开放",
+            f"{contract.grade} data cannot open without conditions",
         )
     if contract.sharing == "none" and contract.opening == "unconditional":
-        raise _contradiction(
-            contract.name, "sharing", "不予共享却无条件开放", "not shared, yet open without conditions"
-        )
+        raise _contradiction(contract.name, "sharing", "不予共享却无条件开放", "not shared, yet open without conditions")
     if contract.freshness is not None and not DURATION.fullmatch(contract.freshness):
-        raise _contradiction(contract.name, "freshness", "应为 ISO 8601 时长，如 P1D", "should be an ISO 8601 duration such as P1D")
+        raise _contradiction(
+            contract.name, "freshness", "应为 ISO 8601 时长，如 P1D", "should be an ISO 8601 duration such as P1D"
+        )
 
 
 def _check_constraints(contract: Contract) -> None:
@@ -201,13 +204,15 @@ def _check_constraints(contract: Contract) -> None:
         for bound in (rule.minimum, rule.maximum):
             if isinstance(bound, str) and item.type in ("integer", "number", "year"):
                 raise _contradiction(contract.name, place, "界限应为数", "a bound should be a number")
-        if rule.minimum is not None and rule.maximum is not None and type(rule.minimum) is type(rule.maximum):
-            if rule.minimum > rule.maximum:  # type: ignore[operator]
-                raise _contradiction(contract.name, place, "最小大于最大", "the minimum exceeds the maximum")
+        comparable = rule.minimum is not None and rule.maximum is not None and type(rule.minimum) is type(rule.maximum)
+        if comparable and rule.minimum > rule.maximum:  # type: ignore[operator]
+            raise _contradiction(contract.name, place, "最小大于最大", "the minimum exceeds the maximum")
         if rule.pattern is not None:
             try:
                 re.compile(rule.pattern)
             except re.error as fault:
                 raise _contradiction(contract.name, f"{place}.pattern", str(fault), str(fault)) from fault
         if item.name in contract.primaryKey and item.type in ("object", "array", "geojson"):
-            raise _contradiction(contract.name, f"primaryKey.{item.name}", f"{item.type} 不能作主键", f"{item.type} cannot be a key")
+            raise _contradiction(
+                contract.name, f"primaryKey.{item.name}", f"{item.type} 不能作主键", f"{item.type} cannot be a key"
+            )

@@ -36,7 +36,9 @@ WHERE s.snapshot_id >= %(first)s
               WHERE c.changes_made ~ ('(^|,)(inserted_into_table|deleted_from_table|inlined_insert|inlined_delete|altered_table|compacted_table):' || t.id || '(,|$)'))
 ORDER BY s.snapshot_id DESC LIMIT %(limit)s
 """
-TABLE_IDS = f"SELECT table_id, begin_snapshot FROM {METADATA_SCHEMA}.ducklake_table WHERE table_name = %s AND end_snapshot IS NULL"
+TABLE_IDS = (
+    f"SELECT table_id, begin_snapshot FROM {METADATA_SCHEMA}.ducklake_table WHERE table_name = %s AND end_snapshot IS NULL"
+)
 
 
 @dataclass(frozen=True)
@@ -140,7 +142,7 @@ def _travelling(name: str, snapshot: int | None) -> Iterator[None]:
     try:
         yield
     except duckdb.Error as fault:
-        if snapshot is None or "snapshot" not in str(fault).lower() and "does not exist" not in str(fault):
+        if snapshot is None or ("snapshot" not in str(fault).lower() and "does not exist" not in str(fault)):
             raise
         raise BadInput(
             "lake.no-snapshot",

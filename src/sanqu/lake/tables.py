@@ -175,7 +175,7 @@ def _migrate(duck: duckdb.DuckDBPyConnection, contract: Contract, plan: Migratio
     there_after = {dict(plan.renamed).get(name, name) for name in there}
     back = {new: old for old, new in plan.renamed if old in there}
     for name in plan.now_required:
-        _refuse_empty(duck, contract, name if name not in back else back[name], name in there_after)
+        _refuse_empty(duck, contract, back.get(name, name), name in there_after)
     if plan.new_key:
         _refuse_doubles(duck, contract, tuple(back.get(name, name) for name in plan.new_key))
     duck.execute("BEGIN")
@@ -195,7 +195,9 @@ def _refuse_empty(duck: duckdb.DuckDBPyConnection, contract: Contract, column: s
     condition = f"{quote_ident(column)} IS NULL" if exists else "true"
     row = duck.execute(f"SELECT count(*) FROM {table} WHERE {condition}").fetchone()
     if row and row[0]:
-        raise _incompatible(contract, column, f"已有 {row[0]} 行为空，不能改为必填", f"{row[0]} rows are empty, it cannot be required")
+        raise _incompatible(
+            contract, column, f"已有 {row[0]} 行为空，不能改为必填", f"{row[0]} rows are empty, it cannot be required"
+        )
 
 
 def _refuse_doubles(duck: duckdb.DuckDBPyConnection, contract: Contract, key: tuple[str, ...]) -> None:

@@ -133,9 +133,7 @@ class Writes(Tables):
     def _columns(self, name: str) -> str:
         return ", ".join(quote_ident(item) for item in self.contract(name).names)
 
-    def _write(
-        self, name: str, commit: Commit, duck: duckdb.DuckDBPyConnection, write: Callable[[], dict[str, int]]
-    ) -> Change:
+    def _write(self, name: str, commit: Commit, duck: duckdb.DuckDBPyConnection, write: Callable[[], dict[str, int]]) -> Change:
         def once() -> Change:
             with _transaction(duck):
                 duck.execute(
@@ -158,9 +156,7 @@ class Writes(Tables):
         """The newest snapshot of the lake."""
         return _number(duck, "SELECT id FROM lake.current_snapshot()")
 
-    def _refuse_double_keys(
-        self, name: str, source_sql: str, key: tuple[str, ...], duck: duckdb.DuckDBPyConnection
-    ) -> None:
+    def _refuse_double_keys(self, name: str, source_sql: str, key: tuple[str, ...], duck: duckdb.DuckDBPyConnection) -> None:
         columns = ", ".join(quote_ident(k) for k in key)
         query = f"SELECT {columns}, count(*) FROM ({source_sql}) GROUP BY {columns} HAVING count(*) > 1 LIMIT 1"
         row = duck.execute(query).fetchone()
@@ -238,7 +234,9 @@ def _said_by_engine(name: str, said: str) -> Unavailable | BadInput:
         return Unavailable(
             "lake.disk-full",
             Text(zh="磁盘写不下了", en="The disk is full"),
-            Text(zh="腾出空间后重跑；已写入的数据没有改变", en="Free some space and run again; what was written stands unchanged"),
+            Text(
+                zh="腾出空间后重跑；已写入的数据没有改变", en="Free some space and run again; what was written stands unchanged"
+            ),
             name,
             facts={"engine": said[:500]},
         )

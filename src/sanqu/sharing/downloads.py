@@ -104,7 +104,7 @@ def write_xlsx(city: City, view: View, snapshot: int) -> Path:
         "strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False,
     }  # fmt: skip
     with xlsxwriter.Workbook(name, options) as book:
-        titles = [item for item in view.opened.items]
+        titles = list(view.opened.items)
         sheet, line = None, 0
         for row in _rows(city, select_for(city, view, snapshot, "xlsx")):
             if sheet is None or line > SHEET_ROWS:

@@ -48,9 +48,7 @@ def choose_axes(contract: Contract, items: tuple[str, ...], x: str | None, y: st
 
 def first_rows(city: City, view: View) -> tuple[list[str], list[tuple[Any, ...]]]:
     """The names of the readable items and the first rows."""
-    with lake_of(city).read(
-        view.opened.contract.name, view.opened.items, limit=PREVIEW_ROWS, snapshot=view.snapshot
-    ) as reader:
+    with lake_of(city).read(view.opened.contract.name, view.opened.items, limit=PREVIEW_ROWS, snapshot=view.snapshot) as reader:
         table = reader.read_all()
     return list(view.opened.items), list(zip(*(column.to_pylist() for column in table.columns), strict=True))
 

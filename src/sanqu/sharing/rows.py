@@ -73,9 +73,7 @@ def _run(
     return rows, names, total
 
 
-def _total(
-    city: City, duck: duckdb.DuckDBPyConnection, name: str, compiled: Compiled, table: str, snapshot: int
-) -> int:
+def _total(city: City, duck: duckdb.DuckDBPyConnection, name: str, compiled: Compiled, table: str, snapshot: int) -> int:
     key = ("count", name, snapshot, compiled.total, compiled.total_params)
     kept = answers_of(city).get(key)
     if kept is not None:

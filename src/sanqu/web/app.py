@@ -64,8 +64,7 @@ SAFETY_HEADERS = (
     (b"x-frame-options", b"SAMEORIGIN"),
     (
         b"content-security-policy",
-        b"default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; "
-        b"script-src 'self'; frame-ancestors 'self'",
+        b"default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; script-src 'self'; frame-ancestors 'self'",
     ),
 )
 

@@ -8,9 +8,9 @@ from typing import Any
 from fastapi import APIRouter, Request
 from fastapi.responses import FileResponse, HTMLResponse, Response
 
+from sanqu.catalog.audience import tokens_of
 from sanqu.catalog.browse import browse
 from sanqu.catalog.records import subjects
-from sanqu.catalog.audience import tokens_of
 from sanqu.ground.city import City
 from sanqu.ground.errors import SanquError, not_found
 from sanqu.ground.facts import fact

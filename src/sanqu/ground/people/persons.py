@@ -88,7 +88,9 @@ def set_roles(conn: Connection, actor: Asker, person: int, roles: list[tuple[Rol
             conn.execute(ADD_ROLE, (person, role, unit))
         except ForeignKeyViolation as fault:
             raise not_found(Text(zh="机构", en="unit"), unit) from fault
-    append(conn, kind="people.roles", actor=actor.label, subject=f"user:{person}", facts={"roles": [f"{r}@{u}" for r, u in roles]})
+    append(
+        conn, kind="people.roles", actor=actor.label, subject=f"user:{person}", facts={"roles": [f"{r}@{u}" for r, u in roles]}
+    )
 
 
 def held_roles(conn: Connection, person: int) -> tuple[Role, ...]:
@@ -110,8 +112,7 @@ def find_persons(city: City, text: str | None = None, limit: int = 50, offset: i
     rows = city.db.all(LIST, {**wanted, "limit": limit, "offset": offset})
     counted = city.db.one(COUNT_ALL, wanted)
     people = [
-        Person(int(r["id"]), str(r["login"]), str(r["name"]), str(r["email"]), str(r["state"]), tuple(r["roles"]))
-        for r in rows
+        Person(int(r["id"]), str(r["login"]), str(r["name"]), str(r["email"]), str(r["state"]), tuple(r["roles"])) for r in rows
     ]
     return people, int(counted["n"]) if counted else 0
 

@@ -1,0 +1,94 @@
+"""Loads a city pack: units, subjects, contracts, lines; runs what is new; makes the first administrator."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+
+from sanqu.catalog.glossary import use_glossary
+from sanqu.catalog.keeping import load_subjects, register_contract
+from sanqu.catalog.records import Subject
+from sanqu.ground.city import City
+from sanqu.ground.facts import fact, keep_fact
+from sanqu.ground.i18n import Text
+from sanqu.ground.jobs import defer
+from sanqu.ground.ledger import append
+from sanqu.ground.packs import CityPack, find_pack, read_pack
+from sanqu.ground.people.askers import SYSTEM
+from sanqu.ground.people.persons import add_person
+from sanqu.ground.people.units import save_units
+from sanqu.lake import Contract
+
+ANYBODY = "SELECT 1 FROM person LIMIT 1"
+
+
+def digest_of(folder: Path) -> str:
+    """What a pack holds, as one hash over its files."""
+    digest = hashlib.sha256()
+    for file in sorted(path for path in folder.rglob("*") if path.is_file()):
+        digest.update(str(file.relative_to(folder)).encode())
+        digest.update(file.read_bytes())
+    return digest.hexdigest()
+
+
+def load_city(city: City, say: Callable[[str], None]) -> int | None:
+    """Load the city pack where it is new or has changed; returns the administrator made at the very first start.
+
+    Doing it again changes nothing; an interrupted load is completed by the next start.
+    """
+    folder = find_pack(city.settings.city)
+    digest = digest_of(folder)
+    if fact(city, "pack", {}).get("digest") != digest:
+        pack = read_pack(folder)
+        say(f"· 载入城市包 · loading the city pack {folder.name}")
+        _load(city, pack, say)
+        with city.db.connection() as conn:
+            keep_fact(conn, "pack", {"digest": digest, "version": pack.version})
+            append(conn, kind="city.pack", actor=SYSTEM.label, subject=f"pack:{folder.name}", facts={"digest": digest})
+    use_glossary(city, fact(city, "glossary", []))
+    return _first_administrator(city)
+
+
+def _load(city: City, pack: CityPack, say: Callable[[str], None]) -> None:
+    with city.db.connection() as conn:
+        save_units(conn, pack.units)
+        keep_fact(conn, "glossary", [list(group) for group in pack.glossary])
+        keep_fact(conn, "divisions", len(pack.divisions))
+        about = {key: pack.about.get(key) for key in ("code", "title", "licence", "map_note", "home")}
+        keep_fact(conn, "city", about | {"boundaries": str(pack.boundaries) if pack.boundaries else ""})
+    load_subjects(city, [_subject(said, place) for place, said in enumerate(pack.about.get("subject", []))], SYSTEM.label)
+    for descriptor in pack.contracts:
+        register_contract(city, Contract.from_descriptor(descriptor), SYSTEM.label)
+    say(f"  {len(pack.units):,} 个机构 units · {len(pack.contracts)} 个数据集 datasets")
+    _run_lines(city, pack, say)
+
+
+def _subject(said: dict[str, object], place: int) -> Subject:
+    return Subject(
+        str(said["name"]), Text.model_validate(said["title"]), Text.model_validate(said.get("about", "")),
+        str(said.get("theme", "")), int(str(said.get("position", place))),
+    )  # fmt: skip
+
+
+def _run_lines(city: City, pack: CityPack, say: Callable[[str], None]) -> None:
+    """Real figures are gathered now; generated samples follow in the background."""
+    from sanqu.lines.keeping import line_from_descriptor, save_line
+    from sanqu.lines.run import run_line
+
+    for descriptor in pack.lines:
+        line = save_line(city, line_from_descriptor(descriptor, base=pack.folder), SYSTEM)
+        if line.source.kind == "sample" and city.settings.worker:
+            with city.db.connection() as conn:
+                defer(conn, "lines.run", {"name": line.name}, once=f"line:{line.name}")
+        else:
+            run = run_line(city, line.name)
+            say(f"  {line.dataset}: {run.rows_written:,} 行 rows")
+
+
+def _first_administrator(city: City) -> int | None:
+    with city.db.connection() as conn:
+        conn.execute("SELECT pg_advisory_xact_lock(hashtext('sanqu.first-administrator'))")
+        if conn.execute(ANYBODY).fetchone():
+            return None
+        return add_person(conn, SYSTEM, "admin", "管理员", [("admin", str(fact(city, "city")["code"]))])
