@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from sanqu.catalog.tokens import fold
 from sanqu.ground.i18n import Text
 
 EU = "http://publications.europa.eu/resource/authority/licence/"
@@ -45,14 +46,14 @@ LICENCES: dict[str, Licence] = {
 
 def licence_of(id_or_text: str) -> Licence | None:
     """The licence with this id, page or title; None for one the table does not know."""
-    wanted = id_or_text.strip().lower().rstrip("/")
+    wanted = fold(id_or_text).strip().rstrip("/")
     if not wanted:
         return None
     found = LICENCES.get(wanted)
     if found:
         return found
     for licence in LICENCES.values():
-        names = (licence.url.lower().rstrip("/"), licence.uri.lower(), licence.title.en.lower(), licence.title.zh.lower())
+        names = (licence.url.lower().rstrip("/"), licence.uri.lower(), licence.title.en.lower(), fold(licence.title.zh))
         if wanted in (name for name in names if name) or wanted.replace("http:", "https:") == names[0]:
             return licence
     return None

@@ -26,8 +26,8 @@ from sanqu.ground.people.askers import PUBLIC, Asker
 
 log = logging.getLogger(__name__)
 
-Sort = Literal["relevance", "newest", "oldest", "created", "name", "title", "name-down", "title-down"]
-SORTS: tuple[Sort, ...] = ("relevance", "newest", "oldest", "created", "name", "title", "name-down", "title-down")
+Sort = Literal["relevance", "newest", "oldest", "created", "created-up", "name", "title", "name-down", "title-down"]
+SORTS: tuple[Sort, ...] = ("relevance", "newest", "oldest", "created", "created-up", "name", "title", "name-down", "title-down")
 # Title above tags above items above description (which is in `all`, with everything else).
 WEIGHTS = (("title", 6.0), ("tags_text", 3.0), ("items", 1.5))
 SYNONYM = 0.7
@@ -208,8 +208,8 @@ def _hits(
     if by_score:
         result = searcher.search(query, weight_by_field="prior", **how)
     else:
-        name = "created" if ask.sort == "created" else "modified"
-        order = tantivy.Order.Asc if ask.sort == "oldest" else tantivy.Order.Desc
+        name = "created" if ask.sort in ("created", "created-up") else "modified"
+        order = tantivy.Order.Asc if ask.sort in ("oldest", "created-up") else tantivy.Order.Desc
         result = searcher.search(query, order_by_field=name, order=order, **how)
     hits = [(float(score or 0), UUID(searcher.doc(address)["id"][0])) for score, address in result.hits[: ask.limit]]
     return int(result.count), hits  # type: ignore[attr-defined]

@@ -10,11 +10,11 @@ from sanqu.ground.i18n import Text
 AUTHORITY = "http://publications.europa.eu/resource/authority/"
 IANA = "http://www.iana.org/assignments/media-types/"
 
-# ISO 8601 duration → EU frequency (publications.europa.eu, table “frequency”).
+# ISO 8601 duration → EU frequency (publications.europa.eu, table “frequency”); of several the first is the usual one.
 FREQUENCIES = {
     "PT1M": "UPDATE_CONT", "PT5M": "UPDATE_CONT", "PT10M": "UPDATE_CONT", "PT15M": "15MIN", "PT30M": "30MIN",
-    "PT1H": "HOURLY", "PT12H": "DAILY_2", "PT24H": "DAILY", "P1D": "DAILY", "P2D": "WEEKLY_3", "P1W": "WEEKLY",
-    "P7D": "WEEKLY", "P14D": "BIWEEKLY", "P2W": "BIWEEKLY", "P15D": "MONTHLY_2", "P1M": "MONTHLY", "P30D": "MONTHLY",
+    "PT1H": "HOURLY", "PT12H": "DAILY_2", "P1D": "DAILY", "PT24H": "DAILY", "P2D": "WEEKLY_3", "P7D": "WEEKLY",
+    "P1W": "WEEKLY", "P14D": "BIWEEKLY", "P2W": "BIWEEKLY", "P15D": "MONTHLY_2", "P1M": "MONTHLY", "P30D": "MONTHLY",
     "P31D": "MONTHLY", "P2M": "BIMONTHLY", "P3M": "QUARTERLY", "P90D": "QUARTERLY", "P4M": "ANNUAL_3",
     "P6M": "ANNUAL_2", "P1Y": "ANNUAL", "P12M": "ANNUAL", "P365D": "ANNUAL", "P366D": "ANNUAL", "P2Y": "BIENNIAL",
     "P3Y": "TRIENNIAL", "P5Y": "QUINQUENNIAL", "P10Y": "DECENNIAL",

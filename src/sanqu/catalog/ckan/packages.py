@@ -126,6 +126,8 @@ def _sort(said: object, text: str) -> tuple[Sort, str]:
         sort = "newest"
     if sort == "newest" and first[0] == "metadata_modified" and order == "asc":
         sort = "oldest"
+    if sort == "created" and order == "asc":
+        sort = "created-up"
     if sort in ("name", "title") and order == "desc":
         sort = cast(Sort, f"{sort}-down")
     assert sort in SORTS
