@@ -75,7 +75,7 @@ def _county_map(city: City, asker: Asker, lang: Lang) -> dict[str, Any]:
             "inRange": {"color": ["#e3efed", "#5aa69f"]},
         },
         "series": [{
-            "type": "map", "map": "city", "data": data, "selectedMode": False, "label": {"show": True, "fontSize": 11},
+            "type": "map", "map": "city", "data": data, "selectedMode": False, "layoutCenter": ["50%", "50%"], "layoutSize": "108%", "label": {"show": True, "fontSize": 11},
             "nameMap": {} if lang == "zh" else {str(r["title_zh"]): str(r["title_zh"]) for r in rows},
             "itemStyle": {"borderColor": "#fff", "borderWidth": 1.2}, "emphasis": {"itemStyle": {"areaColor": "#f0a35a"}},
         }],

@@ -1,0 +1,33 @@
+"""`./sanqu bench [name …]`: run benchmarks and print their tables."""
+
+from __future__ import annotations
+
+import sys
+from datetime import date
+from importlib import import_module
+from pathlib import Path
+
+from benchmarks.table import machine, show
+
+TITLES = {
+    "ingest": "File → lake, checks included",
+    "rows": "Row API",
+    "download": "Download",
+    "search": "Search",
+    "start": "Start and rest",
+}
+
+
+def main() -> None:
+    """Run the benchmarks named on the command line, or all."""
+    wanted = sys.argv[1:] or [name for name in TITLES if (Path(__file__).parent / f"{name}.py").exists()]
+    unknown = [name for name in wanted if name not in TITLES]
+    if unknown:
+        sys.exit(f"no such benchmark: {', '.join(unknown)}; there are: {', '.join(TITLES)}")
+    print(f"{date.today()} · {machine()}")
+    for name in wanted:
+        show(TITLES[name], import_module(f"benchmarks.{name}").run())
+
+
+if __name__ == "__main__":
+    main()
