@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import csv
 import io
+import random
 import time
 from typing import Any
 
@@ -20,6 +21,8 @@ from sanqu.ground.errors import BadInput
 from sanqu.ground.i18n import Text
 from sanqu.ground.people.units import Unit, save_units
 from sanqu.lake import Commit, Contract, lake_of
+from sanqu.lake.hot import hot_copies_of
+from sanqu.sharing.cache import answers_of
 from sanqu.sharing.query import parse_rows_query
 
 COUNTIES = ["柯城区", "衢江区", "龙游县"]
@@ -192,3 +195,18 @@ def test_no_parameters_whatever_break_the_parser(pairs: list[tuple[str, str]]) -
     with contextlib.suppress(BadInput):
         query = parse_rows_query(pairs, orchards(), ("id", "county"))
         assert {wanted.item for wanted in query.filters} <= {"id", "county"}
+
+
+def test_a_dataset_read_over_and_over_answers_the_same_from_its_copy(grove: City, site: httpx.Client) -> None:
+    def ask(number: int) -> Any:
+        return site.get(f"/api/open/orchards?id__gte={number}&sort=-area&limit=20&count=exact").json()
+
+    cold = {number: ask(number) for number in range(40)}
+    copies = hot_copies_of(grove)
+    until = time.monotonic() + 20
+    while copies.table(orchards(), cold[0]["snapshot"]) is None and time.monotonic() < until:
+        ask(random.randrange(10**9))
+        time.sleep(0.02)
+    assert copies.table(orchards(), cold[0]["snapshot"]) is not None
+    answers_of(grove).forget()
+    assert {number: ask(number) for number in range(40)} == cold

@@ -78,6 +78,9 @@ def _key(view: View, request: Request) -> tuple[object, ...]:
 
 def _answer(city: City, asker: Asker, dataset: str, request: Request) -> Answer:
     view = view_of(city, asker, dataset)
+    kept = answers_of(city).get(_key(view, request))
+    if kept is not None:
+        return kept
     pairs = request.query_params.multi_items()
     query = parse_rows_query(pairs, view.opened.contract, view.opened.items)
     answer = answer_rows(city, view, query, pairs, f"/api/open/{dataset}")

@@ -50,6 +50,12 @@ class Answers:
                 _, oldest = self._kept.popitem(last=False)
                 self._bytes -= len(oldest.body)
 
+    def forget(self) -> None:
+        """Forget every answer."""
+        with self._lock:
+            self._kept.clear()
+            self._bytes = 0
+
 
 def answers_of(city: City) -> Answers:
     """The answers this process keeps."""

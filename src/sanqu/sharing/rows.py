@@ -15,7 +15,8 @@ import pyarrow as pa
 from sanqu.ground.city import City
 from sanqu.ground.errors import BadInput
 from sanqu.ground.i18n import Text
-from sanqu.lake import lake_of
+from sanqu.lake import Contract, lake_of
+from sanqu.lake.hot import hot_copies_of
 from sanqu.sharing.cache import Answer, answers_of
 from sanqu.sharing.query import Compiled, Place, RowQuery, compile_rows, decode_place, encode_place, sort_key
 from sanqu.sharing.safe import safe_cell
@@ -39,7 +40,7 @@ def answer_rows(city: City, view: View, query: RowQuery, pairs: Sequence[tuple[s
     contract = view.opened.contract
     snapshot = snapshot_for(view, query)
     compiled = compile_rows(query, contract)
-    rows, names, total = _run(city, contract.name, compiled, snapshot, query.count)
+    rows, names, total = _run(city, contract, compiled, snapshot, query.count)
     width = len(query.items)
     more = len(rows) > query.limit
     rows = rows[: query.limit]
@@ -58,18 +59,32 @@ def answer_rows(city: City, view: View, query: RowQuery, pairs: Sequence[tuple[s
 
 
 def _run(
-    city: City, name: str, compiled: Compiled, snapshot: int, counted: bool
+    city: City, contract: Contract, compiled: Compiled, snapshot: int, counted: bool
 ) -> tuple[list[tuple[Any, ...]], list[str], int | None]:
-    lake = lake_of(city)
-    table = lake.at_snapshot(name, snapshot)
+    copy = hot_copies_of(city).table(contract, snapshot)
+    if copy is not None:
+        try:
+            return _run_on(city, copy, contract.name, compiled, snapshot, counted)
+        except duckdb.ConversionException as fault:
+            raise _unreadable(contract.name, fault) from fault
+        except duckdb.CatalogException:
+            # The copy was dropped a moment ago for a newer one; the lake still has the snapshot.
+            pass
     try:
-        with lake.engine() as duck:
-            answered = duck.execute(compiled.rows.replace("{table}", table), list(compiled.params))
-            names = [str(column[0]) for column in answered.description or ()]
-            rows = answered.fetchall()
-            total = _total(city, duck, name, compiled, table, snapshot) if counted else None
+        table = lake_of(city).at_snapshot(contract.name, snapshot)
+        return _run_on(city, table, contract.name, compiled, snapshot, counted)
     except duckdb.Error as fault:
-        raise _unreadable(name, fault) from fault
+        raise _unreadable(contract.name, fault) from fault
+
+
+def _run_on(
+    city: City, table: str, name: str, compiled: Compiled, snapshot: int, counted: bool
+) -> tuple[list[tuple[Any, ...]], list[str], int | None]:
+    with lake_of(city).engine() as duck:
+        answered = duck.execute(compiled.rows.replace("{table}", table), list(compiled.params))
+        names = [str(column[0]) for column in answered.description or ()]
+        rows = answered.fetchall()
+        total = _total(city, duck, name, compiled, table, snapshot) if counted else None
     return rows, names, total
 
 
