@@ -59,5 +59,5 @@ def may_see_rows(asker: Asker, dataset: Dataset, unit_path: str) -> bool:
 
 
 def open_items(contract: Contract) -> tuple[str, ...]:
-    """The items of an open dataset that anyone may read: those not graded above L2."""
-    return tuple(item.name for item in contract.fields if item.grade not in ("L3", "L4"))
+    """The items of an open dataset that anyone may read: those not graded above L2 (as the open doors hold it)."""
+    return tuple(item.name for item in contract.fields if (item.grade or contract.grade) not in ("L3", "L4"))

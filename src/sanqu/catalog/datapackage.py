@@ -58,9 +58,9 @@ def data_package(dataset: Dataset, units: Mapping[str, Unit], contract: Contract
     licence = licence_of(dataset.licence)
     found: dict[str, Any] = {
         "name": dataset.name, "id": str(dataset.id), "title": str(dataset.title), "title_en": dataset.title.en,
-        "description": str(dataset.about), "homepage": f"{base}/dataset/{dataset.name}",
+        "description": str(dataset.about), "homepage": f"{base}/datasets/{dataset.name}",
         "created": dataset.created.isoformat(), "keywords": list(dataset.tags), "resources": resources,
-        "contributors": [{"title": str(unit.title), "role": "publisher", "path": f"{base}/organization/{unit.code}"}] if unit else [],
+        "contributors": [{"title": str(unit.title), "role": "publisher", "path": f"{base}/units/{unit.code}"}] if unit else [],
         "licenses": [{"name": licence.id, "title": licence.title.en, **({"path": licence.url} if licence.url else {})}] if licence else [],
         "sources": [{"title": dataset.source}] if dataset.source else [],
         "sample": dataset.sample,
@@ -75,7 +75,7 @@ def schema_org(dataset: Dataset, units: Mapping[str, Unit], base: str) -> dict[s
     found: dict[str, Any] = {
         "@context": "https://schema.org/", "@type": "Dataset", "@id": f"{base}/dataset/{dataset.name}#this",
         "name": str(dataset.title), "alternateName": dataset.title.en if dataset.title.en != str(dataset.title) else "",
-        "description": str(dataset.about) or str(dataset.title), "url": f"{base}/dataset/{dataset.name}",
+        "description": str(dataset.about) or str(dataset.title), "url": f"{base}/datasets/{dataset.name}",
         "identifier": str(dataset.id), "keywords": list(dataset.tags), "license": licence.url if licence else "",
         "isAccessibleForFree": dataset.opening == "unconditional", "dateModified": dataset.modified.isoformat(),
         "datePublished": (dataset.published or dataset.created).isoformat(),

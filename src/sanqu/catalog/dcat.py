@@ -139,7 +139,7 @@ def _add_paging(graph: Graph, catalog: URIRef, paging: Paging, document: str) ->
 def add_dataset(graph: Graph, around: Around, dataset: Dataset) -> URIRef:
     """Add a dataset, its distributions and its service; returns its IRI."""
     node = around.dataset(dataset)
-    page = f"{around.base}/dataset/{dataset.name}"
+    page = f"{around.base}/datasets/{dataset.name}"
     graph.add((node, RDF.type, DCAT.Dataset))
     _said(graph, node, DCTERMS.title, dataset.title)
     _said(graph, node, DCTERMS.description, dataset.about if str(dataset.about).strip() else dataset.title)
@@ -155,7 +155,7 @@ def add_dataset(graph: Graph, around: Around, dataset: Dataset) -> URIRef:
         graph.add((contact, RDF.type, VCARD.Kind))
         graph.add((contact, RDF.type, VCARD.Organization))
         _said(graph, contact, VCARD.fn, unit.title)
-        graph.add((contact, VCARD.hasURL, URIRef(f"{around.base}/organization/{unit.code}")))
+        graph.add((contact, VCARD.hasURL, URIRef(f"{around.base}/units/{unit.code}")))
         graph.add((node, DCAT.contactPoint, contact))
     graph.add((node, DCTERMS.accrualPeriodicity, _typed(graph, frequency_uri(dataset.freshness), DCTERMS.Frequency)))
     graph.add((node, DCTERMS.accessRights, _typed(graph, f"{AUTHORITY}access-right/{ACCESS[dataset.opening]}", DCTERMS.RightsStatement)))
@@ -168,6 +168,7 @@ def add_dataset(graph: Graph, around: Around, dataset: Dataset) -> URIRef:
         graph.add((node, DCAT.keyword, Literal("样例", lang="zh")))
         graph.add((node, DCAT.keyword, Literal("sample", lang="en")))
     _add_themes(graph, around, node, dataset)
+    _add_licence(graph, node, dataset)
     for resource in dataset.resources:
         graph.add((node, DCAT.distribution, _distribution(graph, around, dataset, resource)))
     if dataset.is_open and dataset.contract:
@@ -194,7 +195,7 @@ def _add_themes(graph: Graph, around: Around, node: URIRef, dataset: Dataset) ->
 
 def _distribution(graph: Graph, around: Around, dataset: Dataset, resource: Resource) -> URIRef:
     node = URIRef(f"{around.base}/dataset/{dataset.name}#distribution-{resource.id}")
-    page = f"{around.base}/dataset/{dataset.name}"
+    page = f"{around.base}/datasets/{dataset.name}"
     own = resource.url.startswith("/")
     address = f"{around.base}{resource.url}" if own else iri(resource.url)
     graph.add((node, RDF.type, DCAT.Distribution))
