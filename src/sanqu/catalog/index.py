@@ -61,9 +61,9 @@ def schema() -> tantivy.Schema:
 
 def prior(row: Mapping[str, Any]) -> float:
     """What decides between equals: quality, use and recency, together at most a fifth of a score."""
-    quality = (row["quality"] or 0.0) / 100
-    use = min(math.log10(1 + row["used"]) / 6, 1.0)
-    years = min(max((row["modified"].timestamp() - 1_262_304_000) / (30 * 365 * 86_400), 0.0), 1.0)
+    quality = float(row["quality"] or 0.0) / 100
+    use: float = min(math.log10(1 + row["used"]) / 6, 1.0)
+    years: float = min(max((row["modified"].timestamp() - 1_262_304_000) / (30 * 365 * 86_400), 0.0), 1.0)
     return 1.0 + 0.07 * quality + 0.07 * use + 0.06 * years
 
 
