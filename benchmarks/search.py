@@ -97,7 +97,7 @@ def questions(n: int, seed: int = 11) -> dict[str, list[Ask]]:
         return Ask(text, facets=facets, **more)  # type: ignore[arg-type]
 
     def filters() -> dict[str, list[str]]:
-        return {draw.choice(["subject", "unit"]): [f"s{draw.randrange(20)}"], "state": ["published"]}
+        return {"subject": [f"s{draw.randrange(20)}"], "opening": ["unconditional"], "state": ["published"]}
 
     return {
         "one word": [ask(draw.choice(THINGS), offset=i) for i in range(n)],

@@ -237,3 +237,24 @@ def test_drafts_and_closed_datasets_stay_hidden_from_every_action(served: Served
             public.action.package_show(id=name)
     officer = RemoteCKAN(served.url, apikey=served.officer_key)
     assert officer.action.package_show(id="staff")["private"] and officer.action.package_show(id="draft")["state"] == "draft"
+
+
+def test_text_that_is_no_text_is_answered_not_crashed_on(served: Served, ckan: RemoteCKAN, town: City) -> None:
+    from sanqu.catalog.index import index_of
+
+    make(ckan)
+    assert ckan.action.package_search(q="柑橘")["count"] == 1
+    folder = index_of(town)._home
+    before = sorted(path.name for path in folder.iterdir())
+    for bad in ("\ud800", "a\x00b", "柑" * 50_000, '"(((', "name:", "a:b:c:(", "[* TO", "\\"):
+        answer = requests.post(f"{served.url}/api/3/action/package_search", json={"q": bad, "fq": f"tags:{bad}"}, timeout=10)
+        assert answer.status_code in (200, 400, 409), (bad, answer.text)
+    for name, data in (("package_show", {"id": "a\x00"}), ("tag_search", {"query": "\x00"}), ("package_autocomplete", {"q": "\ud800"}), ("resource_search", {"query": "name:\x00"})):
+        answer = requests.post(f"{served.url}/api/3/action/{name}", json=data, timeout=10)
+        assert answer.status_code in (200, 404, 409), (name, answer.text)
+    for change in ({"title": "a\x00"}, {"tags": [{"name": "a\x00"}]}, {"extras": [{"key": "k", "value": "\x00"}]}, {"resources": [{"url": "http://x/\x00"}]}):
+        with pytest.raises(ValidationError):
+            ckan.action.package_patch(id="citrus", **change)
+    # None of it was taken for a damaged index.
+    assert sorted(path.name for path in folder.iterdir()) == before
+    assert requests.get(f"{served.url}/api/catalog/datasets/a%00b", timeout=10).status_code == 404

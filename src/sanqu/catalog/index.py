@@ -100,6 +100,9 @@ def document(row: Mapping[str, Any]) -> tantivy.Document:
 
 def is_damage(fault: BaseException) -> bool:
     """Whether tantivy says that the index cannot be read: it panics (no `Exception`) over a file cut short."""
+    if isinstance(fault, UnicodeError):
+        # Text that is no text was asked for; the index is well.
+        return False
     return isinstance(fault, ValueError | OSError) or type(fault).__name__ == "PanicException"
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -13,6 +13,7 @@ from psycopg.errors import UniqueViolation
 from sanqu.catalog.audience import ADMIN, audience_of, check_steward, tokens_of
 from sanqu.catalog.records import (
     GRADES,
+    LOCAL,
     NAME,
     OPENINGS,
     SHARINGS,
@@ -47,6 +48,8 @@ DOWNLOADS = (
     ("xlsx", "XLSX", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"),
     ("parquet", "Parquet", "application/vnd.apache.parquet"),
 )
+# The index hears of it with the dataset's next change: use alone is not worth a commit.
+NOTE_USE = "UPDATE catalog_dataset SET used = used + %s WHERE name = %s"
 LONGEST_TITLE = 500
 DATASET = Text(zh="数据集", en="dataset")
 # What a publication must say before it can go out: (attribute, zh, en).
@@ -261,7 +264,7 @@ def register_contract(city: City, contract: Contract, actor: str, *, state: Stat
     with city.db.connection() as conn:
         hold(conn)
         old = dataset_by_key(conn, contract.name, [ADMIN])
-        if old is not None and old.contract not in (None, contract.name):
+        if old is not None and (old.contract not in (None, contract.name) or old.origin != LOCAL):
             raise Conflict(
                 "catalog.name-taken",
                 Text(zh="这个名称已被另一个数据集使用", en="The name is taken by another dataset"),
@@ -286,6 +289,12 @@ def load_subjects(city: City, subjects: Iterable[Subject], actor: str) -> int:
             write_subject(conn, subject)
         append(conn, kind="catalog.subjects", actor=actor, subject="catalog", facts={"subjects": len(given)})
     return len(given)
+
+
+def note_use(city: City, uses: Mapping[str, int]) -> None:
+    """Add to how often datasets (by name) were used; what is used more stands before its equals in a search."""
+    with city.db.connection() as conn, conn.cursor() as cursor:
+        cursor.executemany(NOTE_USE, [(times, name) for name, times in sorted(uses.items())])
 
 
 def touch(conn: Connection, ids: Sequence[UUID]) -> None:

@@ -248,6 +248,8 @@ def datasets_by_id(conn: Connection, ids: Sequence[UUID], audience: Sequence[str
 
 def dataset_by_key(conn: Connection, key: str, audience: Sequence[str]) -> Dataset | None:
     """The dataset with this name or id, if the audience may know of it."""
+    if "\x00" in key or not key.isprintable():
+        return None
     row = conn.execute(BY_NAME, {"key": key, "asker": list(audience)}).fetchone()
     return with_resources(conn, [row])[0] if row else None
 

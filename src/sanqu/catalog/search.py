@@ -6,7 +6,7 @@ import logging
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from html import escape
 from time import perf_counter
 from typing import Any, Literal
@@ -35,6 +35,8 @@ ADJACENT = (("title", 2.0), ("all", 0.4))
 FACET_SIZE = 50
 DEEPEST = 100_000
 SNIPPET = 160
+# A longer question is a text, not a question; what is beyond is not looked at.
+LONGEST_TEXT = 300
 SHOWN_FACETS = ("subject", "unit", "opening", "format", "grade", "tag", "origin", "sample")
 MOST_SORTED = 20_000
 ALPHABETICAL = {
@@ -130,6 +132,11 @@ def _check(ask: Ask) -> None:
             Text(zh=f"搜索结果最多翻到第 {DEEPEST} 条", en=f"Search results can be paged up to number {DEEPEST}"),
             Text(zh="加上筛选条件，或用导出接口取全部", en="Add filters, or take the whole list by export"),
         )
+
+
+def _clean(text: str) -> str:
+    """`text` without what is no text: lone surrogates, NUL."""
+    return text.encode("utf-8", "replace").decode("utf-8").replace("\x00", " ")
 
 
 def _way(shape: tantivy.Schema, way: Wanted, *, scored: bool) -> tantivy.Query:
@@ -254,6 +261,12 @@ def search(city: City, ask: Ask, asker: Asker = PUBLIC, glossary: Glossary | Non
     Raises `BadInput` for an unknown facet or a page beyond `DEEPEST`.
     """
     _check(ask)
+    ask = replace(
+        ask,
+        text=_clean(ask.text)[:LONGEST_TEXT],
+        filters={name: [_clean(value) for value in values] for name, values in ask.filters.items()},
+        without={name: [_clean(value) for value in values] for name, values in ask.without.items()},
+    )
     index = index_of(city)
     try:
         return _search(city, index, ask, asker, glossary)

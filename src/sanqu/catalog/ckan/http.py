@@ -9,13 +9,14 @@ import logging
 from collections.abc import Iterator
 from typing import Any
 
+import psycopg
 from fastapi import APIRouter, Request
 from fastapi.responses import FileResponse, JSONResponse, Response, StreamingResponse
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import UploadFile
 
 from sanqu.catalog.ckan import datastore, datastore_write, organizations, packages, resources, site
-from sanqu.catalog.ckan.call import ACTIONS, Call, CkanError, absent, as_ckan
+from sanqu.catalog.ckan.call import ACTIONS, Call, CkanError, absent, as_ckan, invalid
 from sanqu.catalog.ckan.datastore import table_for
 from sanqu.catalog.ckan.resources import find, upload_path
 from sanqu.catalog.ckan.rows import shown
@@ -103,6 +104,15 @@ def _run(city: City, request: Request, name: str, data: dict[str, Any], base: st
         return ACTIONS[name].run(Call(city, asker_of(request), data, base, upload))
     except SanquError as fault:
         raise as_ckan(fault) from fault
+    except (psycopg.DataError, UnicodeError) as fault:
+        # NUL and lone surrogates are no text to PostgreSQL.
+        said = str(fault).split("\n")[0][:200]
+        raise invalid(message=f"a value cannot be kept: {said}") from fault
+    except CkanError:
+        raise
+    except Exception as fault:
+        log.exception("action %s broke", name)
+        raise CkanError(500, {"__type": "Internal Server Error", "message": type(fault).__name__}) from fault
 
 
 @router.get("/api/3", include_in_schema=False)
