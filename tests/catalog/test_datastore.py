@@ -172,3 +172,10 @@ def test_a_contract_can_be_read_by_its_name_but_not_written(served: Served, town
         ckan.action.datastore_upsert(resource_id=shown["resources"][0]["id"], records=[{"k": 2}])
     assert ckan.action.datastore_search(resource_id="air")["records"][0]["secret"] == "s"
     assert Text(zh="空气质量", en="Air") == first.title
+
+
+def test_a_field_name_that_the_lake_keeps_for_itself_is_refused(ckan: RemoteCKAN) -> None:
+    ckan.action.package_create(name="citrus", title="柑橘", owner_org="3308-agri")
+    with pytest.raises(ValidationError) as fault:
+        ckan.action.datastore_create(resource={"package_id": "citrus"}, fields=[{"id": "row_id", "type": "int"}], records=[])
+    assert "row_id" in str(fault.value.error_dict)

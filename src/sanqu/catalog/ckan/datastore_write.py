@@ -112,7 +112,11 @@ def datastore_create(call: Call) -> dict[str, Any]:
     arrow = _arrow(contract, records)
     # Rights are asked first: `change` refuses whoever does not answer for the dataset.
     change(call.city, str(dataset.id), call.asker, attach)
-    lake.declare(contract, call.asker.label)
+    try:
+        lake.declare(contract, call.asker.label)
+    except duckdb.Error as fault:
+        # A few names are the engine's own (row_id, begin_snapshot, end_snapshot).
+        raise invalid(fields=str(fault).split("\n")[0][:300]) from fault
     with call.city.db.connection() as conn:
         table = table_for(conn, call, id_, write=True)
     if records:
