@@ -1,0 +1,144 @@
+"""Each page's main act, in a real browser."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from sanqu.ground.city import City
+from sanqu.ground.i18n import words
+
+PAGES = ["/", "/datasets", "/datasets/citrus-harvest", "/units", "/units/330802", "/openlist", "/ledger", "/docs", "/sign-in"]
+TABS = ["items", "quality", "lineage", "versions", "api"]
+
+
+def test_a_resident_searches_in_english_and_opens_what_was_found(page: Page) -> None:
+    page.goto("/")
+    page.get_by_role("searchbox").fill("citrus")
+    page.get_by_role("searchbox").press("Enter")
+    page.get_by_role("link", name="柑橘产量").click()
+    expect(page.get_by_role("heading", level=1)).to_contain_text("柑橘产量")
+    expect(page.get_by_role("heading", level=1)).to_contain_text("样例")
+    expect(page.locator(".chart svg")).to_be_visible()
+    expect(page.get_by_role("cell", name="镇1").first).to_be_visible()
+
+
+def test_the_chart_shows_what_the_reader_chooses(page: Page) -> None:
+    page.goto("/datasets/citrus-harvest")
+    page.get_by_label("横轴").select_option("town")
+    page.wait_for_url("**x=town*")
+    expect(page.locator(".chart svg")).to_contain_text("镇5")
+
+
+def test_a_download_starts_from_the_page(page: Page) -> None:
+    page.goto("/datasets/citrus-harvest")
+    with page.expect_download() as download:
+        page.get_by_role("link", name="CSV", exact=True).first.click()
+    assert download.value.suggested_filename == "citrus-harvest.csv"
+
+
+@pytest.mark.parametrize("tab", TABS)
+def test_every_tab_of_a_dataset_opens(page: Page, tab: str) -> None:
+    page.goto(f"/datasets/citrus-harvest?tab={tab}")
+    page.wait_for_load_state("networkidle")
+    assert page.locator(".tabs [aria-current]").count() == 1
+    expect(page.locator("main")).not_to_contain_text("…\n")
+
+
+def test_facets_narrow_and_can_be_taken_off(page: Page) -> None:
+    page.goto("/datasets")
+    page.get_by_role("link", name="农业 1").click()
+    page.wait_for_url("**subject=agriculture*")
+    expect(page.get_by_text("找到 1 个数据集")).to_be_visible()
+    page.locator(".facet a[aria-current]").click()
+    page.wait_for_url(lambda url: "subject" not in url)
+
+
+def test_the_reader_changes_the_language(page: Page) -> None:
+    page.goto("/datasets/citrus-harvest")
+    page.get_by_role("link", name="English").click()
+    expect(page.get_by_role("heading", level=1)).to_contain_text("Citrus harvest")
+    page.goto("/units")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Organisations")
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_no_page_is_wider_than_a_phone(page: Page, path: str) -> None:
+    page.set_viewport_size({"width": 375, "height": 740})
+    page.goto(path)
+    page.wait_for_load_state("networkidle")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 375
+
+
+def test_the_search_field_is_one_key_away(page: Page) -> None:
+    page.goto("/units")
+    page.keyboard.press("/")
+    expect(page.get_by_role("searchbox").first).to_be_focused()
+
+
+def test_a_link_signs_in_once_and_a_key_made_then_works(admin: Page, quzhou: City) -> None:
+    expect(admin.get_by_role("heading", level=1)).to_have_text("管理员")
+    admin.get_by_label("用途").fill("harvester")
+    admin.get_by_role("button", name="生成密钥").click()
+    key = admin.locator("#fresh").inner_text()
+    answer = admin.request.get("/api/3/action/organization_list_for_user", headers={"Authorization": key})
+    assert answer.ok
+    assert admin.request.get("/api/open/citrus-harvest", headers={"Authorization": "sq_wrong"}).status == 401
+
+
+def test_an_administrator_adds_a_steward_and_gives_a_link(admin: Page) -> None:
+    admin.goto("/admin/people")
+    admin.get_by_label("账号").fill("li")
+    admin.get_by_label("姓名").last.fill("李四")
+    admin.get_by_label("角色").select_option("steward")
+    admin.get_by_label("机构代码").fill("330802")
+    admin.get_by_role("button", name="新增人员").click()
+    expect(admin.get_by_role("row", name="li 李四")).to_contain_text("数据管理员 @ 330802")
+    admin.get_by_role("row", name="li 李四").get_by_role("button", name="登录链接").click()
+    expect(admin.locator("#link")).to_contain_text("/sign-in/")
+
+
+def test_units_can_be_found_and_exported_by_an_administrator(admin: Page) -> None:
+    admin.goto("/admin/units?q=柯城")
+    expect(admin.get_by_role("cell", name="柯城区")).to_be_visible()
+    assert "柯城区" in admin.request.get("/admin/units.csv").text()
+
+
+def test_the_open_list_is_published_and_compared(admin: Page) -> None:
+    for label in ("2025", "2026"):
+        admin.goto("/openlist")
+        admin.get_by_label("版本名").fill(label)
+        admin.get_by_role("button", name="发布当前清单").click()
+    expect(admin.get_by_text("两版没有差别")).to_be_visible()
+
+
+def test_quality_is_measured_and_shown(admin: Page) -> None:
+    admin.goto("/datasets/citrus-harvest?tab=quality")
+    admin.get_by_role("button", name="现在评").click()
+    expect(admin.get_by_text("质量得分")).to_be_visible()
+
+
+def test_the_public_sees_the_ledger_of_data_and_takes_a_proof(page: Page) -> None:
+    page.goto("/ledger")
+    expect(page.get_by_role("link", name="lake.contract").first).to_be_visible()
+    with page.expect_download() as download:
+        page.get_by_role("link", name="证明").first.click()
+    assert download.value.suggested_filename.startswith("proof-")
+
+
+def test_what_is_not_there_says_what_to_do(page: Page) -> None:
+    answer = page.goto("/datasets/nothing-of-the-kind")
+    assert answer is not None
+    assert answer.status == 404
+    expect(page.get_by_role("alert")).to_contain_text("怎么办")
+    assert page.request.get("/admin/people").status == 401
+
+
+def test_another_sites_form_cannot_act_for_a_signed_in_reader(admin: Page) -> None:
+    refused = admin.request.post("/me/keys", form={"name": "x"}, headers={"Origin": "https://evil.example"})
+    assert refused.status == 403
+
+
+def test_every_word_is_there_in_both_languages() -> None:
+    lacking = [key for key, text in words().items() if not text.zh or not text.en]
+    assert lacking == []
