@@ -5,11 +5,14 @@ from __future__ import annotations
 import shutil
 from dataclasses import replace
 
+import pytest
+
 from sanqu.catalog.index import SearchIndex, index_of
 from sanqu.catalog.keeping import delete, publish, save_dataset, withdraw
 from sanqu.catalog.records import Dataset, Item
 from sanqu.catalog.search import Ask, search
 from sanqu.ground.city import City
+from sanqu.ground.errors import Unavailable
 from sanqu.ground.i18n import Text
 from sanqu.ground.people.askers import PUBLIC, Asker
 
@@ -155,3 +158,19 @@ def test_sorting_and_paging_walk_every_dataset_once(town: City, put: Put) -> Non
     assert sorted(seen) == sorted(d.name for d in made)
     newest = names(town, "", sort="newest", limit=100)
     assert len(newest) == 23
+
+
+def test_an_index_that_cannot_be_written_says_so_and_comes_back(town: City, put: Put, monkeypatch: pytest.MonkeyPatch) -> None:
+    put("a", "柑橘产量")
+    assert names(town, "柑橘") == ["a"]
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(SearchIndex, "_rows", full)
+        put("b", "柑橘价格")
+        with pytest.raises(Unavailable) as fault:
+            names(town, "柑橘")
+        assert "No space left" in fault.value.what.en and fault.value.todo.zh
+    assert sorted(names(town, "柑橘")) == ["a", "b"]

@@ -17,6 +17,8 @@ import tantivy
 from sanqu.catalog.records import SEQ
 from sanqu.catalog.tokens import analyzer, pairs, spaced
 from sanqu.ground.city import City
+from sanqu.ground.errors import Unavailable
+from sanqu.ground.i18n import Text
 
 log = logging.getLogger(__name__)
 
@@ -165,7 +167,17 @@ class SearchIndex:
     def distrust(self) -> None:
         """Build anew because the index answered with an error (a damaged file, a full disk that was mended)."""
         log.warning("search: the index is damaged and is built anew", exc_info=True)
-        self.rebuild()
+        try:
+            self.rebuild()
+        except BaseException as fault:
+            if not is_damage(fault):
+                raise
+            raise Unavailable(
+                "catalog.search-away",
+                Text(zh=f"搜索索引写不下来：{fault}", en=f"The search index cannot be written: {fault}"),
+                Text(zh="腾出磁盘空间；目录本身没有损失，索引会自动重建", en="Free some disk; the catalogue lost nothing, the index is built anew by itself"),
+                str(self._home),
+            ) from fault
 
     def close(self) -> None:
         """Let another process own the index."""
