@@ -1,0 +1,217 @@
+"""Keeps lines, runs and carried units in PostgreSQL."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from croniter import croniter
+from psycopg.types.json import Jsonb
+
+from sanqu.ground.city import City
+from sanqu.ground.clock import now
+from sanqu.ground.database import Connection
+from sanqu.ground.errors import BadInput, Conflict, Refused, not_found
+from sanqu.ground.i18n import Text
+from sanqu.ground.ledger import append
+from sanqu.ground.people.askers import Asker
+from sanqu.ground.people.units import unit as unit_of
+from sanqu.lake import lake_of
+from sanqu.lines.records import Counts, Line, Run, RunState
+
+RUN_COLUMNS = (
+    "id, line, dataset, state, actor, resumes, base, started, ended, units, skipped, read, inserted, updated, unchanged, "
+    "collapsed, quarantined, snapshot, progress, notes, cause"
+)
+SAVE_LINE = """
+INSERT INTO lines_line (name, dataset, body, enabled, schedule, next_run) VALUES (%s, %s, %s, %s, %s, %s)
+ON CONFLICT (name) DO UPDATE SET dataset = excluded.dataset, body = excluded.body, enabled = excluded.enabled,
+    schedule = excluded.schedule, changed = now(),
+    next_run = CASE WHEN lines_line.schedule = excluded.schedule THEN lines_line.next_run ELSE excluded.next_run END
+"""
+LIST_LINES = """
+SELECT body FROM lines_line
+WHERE (%(dataset)s::text IS NULL OR dataset = %(dataset)s) ORDER BY name LIMIT %(limit)s OFFSET %(offset)s
+"""
+START_RUN = """
+INSERT INTO lines_run (line, dataset, state, actor, resumes, base) VALUES (%s, %s, 'running', %s, %s, %s) RETURNING id
+"""
+ADD_TO_RUN = """
+UPDATE lines_run SET units = units + %(units)s, skipped = skipped + %(skipped)s, read = read + %(read)s,
+    inserted = inserted + %(inserted)s, updated = updated + %(updated)s, unchanged = unchanged + %(unchanged)s,
+    collapsed = collapsed + %(collapsed)s, quarantined = quarantined + %(quarantined)s,
+    snapshot = greatest(snapshot, %(snapshot)s), notes = notes || %(notes)s::jsonb
+WHERE id = %(run)s
+"""
+END_RUN = "UPDATE lines_run SET state = %s, ended = now(), cause = %s, progress = CASE WHEN %s THEN 1 ELSE progress END WHERE id = %s"
+SAVE_UNIT = """
+INSERT INTO lines_unit (line, unit, fingerprint, run, snapshot, counts) VALUES (%s, %s, %s, %s, %s, %s)
+ON CONFLICT (line, unit) DO UPDATE SET fingerprint = excluded.fingerprint, run = excluded.run,
+    snapshot = excluded.snapshot, counts = excluded.counts, at = now()
+"""
+LIST_RUNS = f"""
+SELECT {RUN_COLUMNS} FROM lines_run
+WHERE (%(line)s::text IS NULL OR line = %(line)s) AND (%(dataset)s::text IS NULL OR dataset = %(dataset)s)
+  AND (%(state)s::text IS NULL OR state = %(state)s) AND (%(before)s::bigint IS NULL OR id < %(before)s)
+ORDER BY id DESC LIMIT %(limit)s OFFSET %(offset)s
+"""
+LINE_KIND = Text(zh="专线", en="line")
+RUN_KIND = Text(zh="运行记录", en="run")
+
+
+def line_from_descriptor(descriptor: Mapping[str, Any], base: Path | None = None) -> Line:
+    """The line a descriptor states; a relative `source.path` is taken from `base`. Raises `BadInput`."""
+    line = Line.from_descriptor(descriptor)
+    if base is not None and line.source.path and not Path(line.source.path).is_absolute():
+        placed = line.source.model_copy(update={"path": str(base / line.source.path)})
+        return line.model_copy(update={"source": placed})
+    return line
+
+
+def refuse_stranger(city: City, dataset: str, asker: Asker) -> None:
+    """Raises `Refused` unless the asker answers for the dataset: steward of its unit or of one above, or administrator."""
+    if asker.is_admin:
+        return
+    steward = lake_of(city).contract(dataset).steward
+    try:
+        path = unit_of(city, steward).path
+    except Exception:
+        path = ""
+    if not path or not asker.may_steward(path):
+        raise Refused(
+            "lines.not-steward",
+            Text(zh=f"只有 {steward} 的数据管理员可以这样做", en=f"Only a steward of {steward} may do this"),
+            Text(zh="请该单位代办，或申请该单位的管理角色", en="Ask that unit, or ask for its steward role"),
+            dataset,
+        )
+
+
+def _refuse_foreign_file(city: City, line: Line, asker: Asker) -> None:
+    """Files of the machine are the administrator's; stewards have the city's `inbox`."""
+    source = line.source
+    inbox = (city.settings.home / "inbox").resolve()
+    foreign = source.kind == "file" and not Path(source.path).resolve().is_relative_to(inbox)
+    local_database = source.kind == "sql" and source.url.startswith(("sqlite", "duckdb"))
+    if (foreign or local_database) and not asker.is_admin:
+        raise Refused(
+            "lines.foreign-file",
+            Text(zh="只有管理员可以从这台机器的任意文件装载", en="Only an administrator may load any file of this machine"),
+            Text(zh=f"把文件放进 {inbox}，或请管理员建这条专线", en=f"Put the file into {inbox}, or ask an administrator"),
+            line.name,
+        )
+
+
+def save_line(city: City, line: Line, asker: Asker, *, new: bool = False) -> Line:
+    """Make or change a line; raises `NotFound` (dataset), `BadInput` (mode and contract disagree), `Refused`, `Conflict`."""
+    contract = lake_of(city).contract(line.dataset)
+    refuse_stranger(city, line.dataset, asker)
+    _refuse_foreign_file(city, line, asker)
+    if bool(contract.primaryKey) != (line.mode == "upsert") and line.mode != "replace":
+        keyed = bool(contract.primaryKey)
+        raise BadInput(
+            "lines.mode",
+            Text(
+                zh="数据集有主键，追加会使键重复" if keyed else "数据集没有主键，不能按键更新",
+                en="The dataset has a key: appending would double it" if keyed else "The dataset has no key to write by",
+            ),
+            Text(zh="把 mode 改为 upsert 或 replace" if keyed else "把 mode 改为 append 或 replace",
+                 en="Set mode to upsert or replace" if keyed else "Set mode to append or replace"),
+            line.name,
+        )  # fmt: skip
+    following = next_time(line.schedule) if line.schedule and line.enabled else None
+    with city.db.connection() as conn:
+        held = conn.execute("SELECT dataset FROM lines_line WHERE name = %s FOR UPDATE", (line.name,)).fetchone()
+        if held and new:
+            raise Conflict(
+                "lines.exists",
+                Text(zh="已有同名的专线", en="A line of that name exists"),
+                Text(zh="换一个名称，或修改原有的专线", en="Choose another name, or change that line"),
+                line.name,
+            )
+        if held:
+            refuse_stranger(city, str(held["dataset"]), asker)
+        values = (line.name, line.dataset, Jsonb(line.descriptor()), line.enabled, line.schedule, following)
+        conn.execute(SAVE_LINE, values)
+        append(conn, kind="lines.save", actor=asker.label, subject=f"line:{line.name}", facts={"dataset": line.dataset})
+    return line
+
+
+def next_time(schedule: str, after: datetime | None = None) -> datetime:
+    """When a cron `schedule` (UTC) is due next."""
+    found: datetime = croniter(schedule, after or now()).get_next(datetime)
+    return found.astimezone(UTC)
+
+
+def line_of(city: City, name: str) -> Line:
+    """The line called `name`; raises `NotFound`."""
+    row = city.db.one("SELECT body FROM lines_line WHERE name = %s", (name,))
+    if row is None:
+        raise not_found(LINE_KIND, name)
+    return Line.from_descriptor(row["body"])
+
+
+def lines(city: City, *, dataset: str | None = None, limit: int = 1000, offset: int = 0) -> list[Line]:
+    """Lines by name, narrowed to one dataset."""
+    rows = city.db.all(LIST_LINES, {"dataset": dataset, "limit": limit, "offset": offset})
+    return [Line.from_descriptor(row["body"]) for row in rows]
+
+
+def delete_line(city: City, name: str, asker: Asker) -> None:
+    """Take a line away, with its memory of what it carried; rows it brought, its runs and its quarantine stay."""
+    line = line_of(city, name)
+    refuse_stranger(city, line.dataset, asker)
+    with city.db.connection() as conn:
+        conn.execute("DELETE FROM lines_line WHERE name = %s", (name,))
+        conn.execute("DELETE FROM lines_unit WHERE line = %s", (name,))
+        append(conn, kind="lines.delete", actor=asker.label, subject=f"line:{name}")
+
+
+def run_of(city: City, number: int) -> Run:
+    """The run numbered `number`; raises `NotFound`."""
+    row = city.db.one(f"SELECT {RUN_COLUMNS} FROM lines_run WHERE id = %s", (number,))
+    if row is None:
+        raise not_found(RUN_KIND, str(number))
+    return Run.model_validate(row)
+
+
+def runs(
+    city: City,
+    *,
+    line: str | None = None,
+    dataset: str | None = None,
+    state: str | None = None,
+    before: int | None = None,
+    limit: int = 50,
+    offset: int = 0,
+) -> list[Run]:
+    """Runs, the newest first, narrowed by line, dataset and state; `before` is a run's number to go on from."""
+    wanted = {"line": line, "dataset": dataset, "state": state, "before": before, "limit": limit, "offset": offset}
+    return [Run.model_validate(row) for row in city.db.all(LIST_RUNS, wanted)]
+
+
+def start_run(conn: Connection, line: Line, actor: str, resumes: int | None, base: int) -> int:
+    """Write down that a run begins; returns its number."""
+    row = conn.execute(START_RUN, (line.name, line.dataset, actor, resumes, base)).fetchone()
+    assert row is not None
+    return int(row["id"])
+
+
+def note_unit(
+    conn: Connection, run: int, line: str, unit: str, fingerprint: str, counts: Counts, snapshot: int, notes: tuple[Text, ...]
+) -> None:
+    """Write down that a unit is in the lake, and add its rows to the run's."""
+    conn.execute(SAVE_UNIT, (line, unit, fingerprint, run, snapshot, Jsonb(counts.model_dump())))
+    said = [note.model_dump() for note in notes]
+    conn.execute(ADD_TO_RUN, {**counts.model_dump(), "units": 1, "skipped": 0, "snapshot": snapshot, "notes": Jsonb(said), "run": run})
+
+
+def note_skipped(conn: Connection, run: int) -> None:
+    """Write down that a unit was already in the lake."""
+    conn.execute("UPDATE lines_run SET skipped = skipped + 1 WHERE id = %s", (run,))
+
+
+def end_run(conn: Connection, run: int, state: RunState, cause: dict[str, Any] | None) -> None:
+    """Write down how a run ended."""
+    conn.execute(END_RUN, (state.value, Jsonb(cause) if cause else None, state == RunState.DONE, run))

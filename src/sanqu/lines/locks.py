@@ -1,0 +1,41 @@
+"""One run of a line at a time: a lock that PostgreSQL gives back when the process that holds it is gone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sanqu.ground.city import City
+from sanqu.ground.errors import Conflict
+from sanqu.ground.i18n import Text
+from sanqu.lines.records import Line
+
+# The first of the two numbers of the lock: that it is a line's.
+LOCK_CLASS = 7_530_010
+TAKE = "SELECT pg_try_advisory_lock(%s, hashtext(%s)) AS taken"
+RUNNING = "SELECT id, started FROM lines_run WHERE line = %s AND state = 'running' ORDER BY id DESC LIMIT 1"
+
+
+@contextmanager
+def hold_line(city: City, line: Line) -> Iterator[None]:
+    """Keep `line` for this process; raises `Conflict` naming the run that holds it."""
+    with city.db.own_connection() as conn:
+        taken = conn.execute(TAKE, (LOCK_CLASS, line.name)).fetchone()
+        if not taken or not taken["taken"]:
+            running = conn.execute(RUNNING, (line.name,)).fetchone() or {}
+            number, since = running.get("id", "?"), running.get("started", "")
+            raise Conflict(
+                "lines.running",
+                Text(zh=f"这条专线正在运行：第 {number} 次，{since} 开始", en=f"The line is running: run {number}, since {since}"),
+                Text(zh="等它结束，或看它的进度", en="Wait for it to end, or watch its progress"),
+                line.name,
+                facts={"run": number},
+            )
+        yield
+
+
+def is_held(city: City, name: str) -> bool:
+    """Whether some process runs the line called `name` now."""
+    with city.db.own_connection() as conn:
+        taken = conn.execute(TAKE, (LOCK_CLASS, name)).fetchone()
+        return not (taken and taken["taken"])

@@ -1,0 +1,282 @@
+"""What the room keeps: lines, their runs, the units already carried, and quarantined rows."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Literal, Self
+
+from croniter import croniter
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from sanqu.ground.errors import BadInput
+from sanqu.ground.i18n import Text
+
+LINE_NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,99}")
+
+Mode = Literal["upsert", "append", "replace"]
+SourceKind = Literal["file", "url", "api", "sql", "ckan", "sanqu", "sample"]
+FileKind = Literal["", "csv", "tsv", "excel", "json", "ndjson", "parquet"]
+
+
+class Source(BaseModel):
+    """Where a line's rows come from; which settings count depends on `kind`.
+
+    - `file`: `path` (a file, a folder, or a glob; each file is a unit), `format`, `encoding`, `delimiter`, `header`, `sheet`, `records`
+    - `url`: `url` of such a file, `headers`, and the settings of `file`
+    - `api`: `url` of JSON pages, `headers`, `params`, `paging`, `records` (path to the list, `data.items`)
+    - `sql`: `url` (SQLAlchemy), `table` or `query`, `batch`
+    - `ckan`: `url` of the site, `resource`; its datastore, else its file
+    - `sanqu`: `url` of the other city, `dataset`
+    - `sample`: `generator`, `params` (rows, seed)
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: SourceKind
+    path: str = ""
+    url: str = ""
+    format: FileKind = ""
+    encoding: str = ""
+    delimiter: str = ""
+    header: bool = True
+    sheet: str = ""
+    records: str = ""
+    headers: dict[str, str] = Field(default_factory=dict)
+    params: dict[str, str | int | float | bool] = Field(default_factory=dict)
+    paging: Literal["none", "page", "offset", "cursor", "link"] = "none"
+    page_param: str = ""
+    size_param: str = ""
+    page_size: int = Field(default=1000, ge=1, le=100_000)
+    first_page: int = 1
+    next_path: str = ""
+    cursor_param: str = ""
+    table: str = ""
+    query: str = ""
+    batch: int = Field(default=200_000, ge=1, le=5_000_000)
+    resource: str = ""
+    dataset: str = ""
+    generator: str = ""
+
+    @model_validator(mode="after")
+    def _says_where(self) -> Self:
+        needed = {
+            "file": ("path",), "url": ("url",), "api": ("url",), "sql": ("url",), "ckan": ("url", "resource"),
+            "sanqu": ("url", "dataset"), "sample": ("generator",),
+        }[self.kind]  # fmt: skip
+        missing = [name for name in needed if not getattr(self, name)]
+        if missing:
+            raise ValueError(f"source.{missing[0]} is needed for kind = {self.kind!r}")
+        if self.kind == "sql" and bool(self.table) == bool(self.query):
+            raise ValueError("source needs either table or query")
+        if self.kind == "api" and self.paging == "cursor" and not (self.next_path and self.cursor_param):
+            raise ValueError("paging = 'cursor' needs next_path and cursor_param")
+        if len(self.delimiter) > 1:
+            raise ValueError("source.delimiter is one character")
+        return self
+
+
+class Line(BaseModel):
+    """One line: from `source` to `dataset`, in `mode`, with `columns` naming the item each source column fills."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    title: Text = Text()
+    dataset: str
+    mode: Mode = "upsert"
+    source: Source
+    columns: dict[str, str] = Field(default_factory=dict)
+    cursor: str = ""
+    extra: Literal["ignore", "refuse"] = "ignore"
+    # What to do in append mode when a file that was carried before comes with other content.
+    changed: Literal["refuse", "append"] = "refuse"
+    schedule: str = ""
+    enabled: bool = True
+    steward: str = ""
+
+    @model_validator(mode="after")
+    def _holds(self) -> Self:
+        if not LINE_NAME.fullmatch(self.name):
+            raise ValueError("name: use lower-case letters, digits, '-', '_' and '.' only")
+        if self.schedule and not croniter.is_valid(self.schedule):
+            raise ValueError(f"schedule: {self.schedule!r} is not a cron expression such as '0 2 * * *'")
+        return self
+
+    @classmethod
+    def from_descriptor(cls, descriptor: Mapping[str, Any]) -> Self:
+        """The line a JSON or TOML descriptor states; raises `BadInput` naming the place."""
+        try:
+            return cls.model_validate(dict(descriptor))
+        except ValidationError as fault:
+            first = fault.errors()[0]
+            place = ".".join(str(part) for part in first["loc"]) or "line"
+            message = str(first["msg"]).removeprefix("Value error, ")
+            raise BadInput(
+                "lines.bad-line",
+                Text(zh=f"专线的 {place} 不成立：{message}", en=f"{place} of the line does not hold: {message}"),
+                Text(zh="改正这一处后重试", en="Mend this place and try again"),
+                str(descriptor.get("name", "?")),
+                facts={"at": place},
+            ) from fault
+
+    @classmethod
+    def from_toml(cls, text: str, name: str = "") -> Self:
+        """The line a TOML text states; `name` serves where it gives none."""
+        try:
+            said = tomllib.loads(text)
+        except tomllib.TOMLDecodeError as fault:
+            raise BadInput(
+                "lines.bad-toml",
+                Text(zh=f"专线文件读不懂：{fault}", en=f"The file of the line cannot be read: {fault}"),
+                Text(zh="改正这一行后重试", en="Mend that line and try again"),
+                name,
+            ) from fault
+        return cls.from_descriptor({"name": name, **said})
+
+    def descriptor(self) -> dict[str, Any]:
+        """The line as JSON; `from_descriptor` reads it back."""
+        said = self.model_dump(mode="json", exclude_defaults=True)
+        return {"name": self.name, "dataset": self.dataset, **said}
+
+
+class RunState(StrEnum):
+    """How a run stands."""
+
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+    CUT_OFF = "cut-off"
+
+
+class RowState(StrEnum):
+    """How a quarantined row stands."""
+
+    WAITING = "waiting"
+    MENDED = "mended"
+    REPLAYED = "replayed"
+    DROPPED = "dropped"
+
+
+class Counts(BaseModel):
+    """Rows of a unit or run: read == inserted + updated + unchanged + collapsed + quarantined (+ deleted in replace: beside)."""
+
+    model_config = ConfigDict(frozen=True)
+
+    read: int = 0
+    inserted: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    collapsed: int = 0
+    quarantined: int = 0
+
+    @property
+    def written(self) -> int:
+        """Rows the lake took."""
+        return self.inserted + self.updated
+
+    def __add__(self, other: Counts) -> Counts:
+        return Counts(**{name: getattr(self, name) + getattr(other, name) for name in Counts.model_fields})
+
+
+class Run(BaseModel):
+    """One run of a line; `cause` is the error (zh, en) of one that failed, `notes` what a steward should know."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: int
+    line: str
+    dataset: str
+    state: RunState
+    actor: str
+    resumes: int | None = None
+    base: int = 0
+    started: datetime
+    ended: datetime | None = None
+    units: int = 0
+    skipped: int = 0
+    read: int = 0
+    inserted: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    collapsed: int = 0
+    quarantined: int = 0
+    snapshot: int | None = None
+    progress: float = 0.0
+    notes: tuple[Text, ...] = ()
+    cause: dict[str, Any] | None = None
+
+    @property
+    def counts(self) -> Counts:
+        """The run's rows."""
+        return Counts(**{name: getattr(self, name) for name in Counts.model_fields})
+
+    @property
+    def rows_read(self) -> int:
+        """Rows the source gave."""
+        return self.read
+
+    @property
+    def rows_written(self) -> int:
+        """Rows the lake took."""
+        return self.inserted + self.updated
+
+    @property
+    def rows_quarantined(self) -> int:
+        """Rows set aside for a steward."""
+        return self.quarantined
+
+    @property
+    def seconds(self) -> float | None:
+        """How long it took."""
+        return (self.ended - self.started).total_seconds() if self.ended else None
+
+
+class Progress(BaseModel):
+    """How far a run is: `share` 0…1 of the whole, `unit` at work, and what it does there."""
+
+    model_config = ConfigDict(frozen=True)
+
+    run: int
+    line: str
+    share: float
+    unit: str
+    doing: Text
+    counts: Counts = Counts()
+    state: RunState = RunState.RUNNING
+
+
+class Fault(BaseModel):
+    """Why a row was refused: the item, the value as it came, the rule, and what that means."""
+
+    model_config = ConfigDict(frozen=True)
+
+    item: str
+    value: str | None
+    rule: str
+    want: str = ""
+    explanation: Text = Text()
+
+
+class Quarantined(BaseModel):
+    """A row that did not pass: where it stood, what it said (`raw`: source column → text; `items`: item → text), why."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: int
+    line: str
+    run: int
+    dataset: str
+    unit: str
+    place: dict[str, Any]
+    raw: dict[str, str | None]
+    items: dict[str, str | None]
+    faults: tuple[Fault, ...]
+    mended: dict[str, str | None] | None = None
+    state: RowState
+    created: datetime
+    changed: datetime
+    actor: str = ""
