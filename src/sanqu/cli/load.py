@@ -19,6 +19,8 @@ from sanqu.ground.people.askers import SYSTEM
 from sanqu.ground.people.persons import add_person
 from sanqu.ground.people.units import save_units
 from sanqu.lake import Contract
+from sanqu.lines.keeping import line_from_descriptor, save_line
+from sanqu.lines.run import run_line
 
 ANYBODY = "SELECT 1 FROM person LIMIT 1"
 
@@ -73,9 +75,6 @@ def _subject(said: dict[str, object], place: int) -> Subject:
 
 def _run_lines(city: City, pack: CityPack, say: Callable[[str], None]) -> None:
     """Real figures are gathered now; generated samples follow in the background."""
-    from sanqu.lines.keeping import line_from_descriptor, save_line
-    from sanqu.lines.run import run_line
-
     for descriptor in pack.lines:
         line = save_line(city, line_from_descriptor(descriptor, base=pack.folder), SYSTEM)
         if line.source.kind == "sample" and city.settings.worker:
@@ -83,7 +82,8 @@ def _run_lines(city: City, pack: CityPack, say: Callable[[str], None]) -> None:
                 defer(conn, "lines.run", {"name": line.name}, once=f"line:{line.name}")
         else:
             run = run_line(city, line.name)
-            say(f"  {line.dataset}: {run.rows_written:,} 行 rows")
+            problem = f" ✗ {run.cause['what']['zh']} {run.cause['what']['en']}" if run.cause else ""
+            say(f"  {line.dataset}: {run.counts.written:,} 行 rows{problem}")
 
 
 def _first_administrator(city: City) -> int | None:

@@ -30,6 +30,8 @@ LAKE_TYPES: dict[str, str] = {
 ORDERED_TYPES = frozenset({"integer", "number", "date", "time", "datetime", "year", "yearmonth"})
 DATASET_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,99}")
 ITEM_NAME_LIMIT = 120
+# DuckLake's own columns, and the row number that SQL sees.
+RESERVED = frozenset({"row_id", "rowid", "begin_snapshot", "end_snapshot", "snapshot_id", "change_type"})
 DURATION = re.compile(r"P(?!$)(\d+Y)?(\d+M)?(\d+W)?(\d+D)?(T(?=\d)(\d+H)?(\d+M)?(\d+S)?)?")
 
 
@@ -159,8 +161,10 @@ def _check_names(contract: Contract) -> None:
         raise _contradiction(contract.name, "fields", "至少要有一个数据项", "there must be at least one item")
     folded = Counter(item.name.casefold() for item in contract.fields)
     for item in contract.fields:
-        if not item.name or len(item.name) > ITEM_NAME_LIMIT or item.name.startswith("_sanqu"):
+        if not item.name or len(item.name) > ITEM_NAME_LIMIT or item.name.casefold().startswith("_sanqu"):
             raise _contradiction(contract.name, f"fields.{item.name}", "名称不可用", "the name cannot be used")
+        if item.name.casefold() in RESERVED:
+            raise _contradiction(contract.name, f"fields.{item.name}", "这个名称由数据湖自己使用", "the lake keeps this name for itself")
         if folded[item.name.casefold()] > 1:
             raise _contradiction(contract.name, f"fields.{item.name}", "重名（不分大小写）", "named twice (case aside)")
 
