@@ -213,6 +213,40 @@ def test_an_emptied_or_wrong_source_withdraws_nothing(town: City, portal: Portal
         harvest(town, "unknown")
 
 
+def test_a_source_that_hangs_or_drips_ends_within_the_budget(town: City, monkeypatch: pytest.MonkeyPatch) -> None:
+    import socket
+    import time
+
+    listener = socket.create_server(("127.0.0.1", 0))
+    stop = threading.Event()
+
+    def drip() -> None:
+        while not stop.is_set():
+            try:
+                client, _ = listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=trickle, args=(client,), daemon=True).start()
+
+    def trickle(client: socket.socket) -> None:
+        try:
+            client.recv(4096)
+            client.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 1000000\r\n\r\n")
+            while not stop.wait(0.05):
+                client.sendall(b" ")
+        except OSError:
+            pass
+
+    threading.Thread(target=drip, daemon=True).start()
+    add_source(town, Source("slow", Text(zh="慢"), "ckan", f"http://127.0.0.1:{listener.getsockname()[1]}", "3308"), "test")
+    monkeypatch.setattr(fetch, "ANSWER_SECONDS", 0.6)
+    started = time.monotonic()
+    run = harvest(town, "slow", budget=3)
+    assert time.monotonic() - started < 15 and run.state in ("failed", "paused") and run.cause and run.cause["todo"]["en"]
+    stop.set()
+    listener.close()
+
+
 def test_two_runs_of_one_source_at_once_are_refused(town: City, portal: Portal) -> None:
     from sanqu.catalog.harvest.run import _alone
 

@@ -32,9 +32,8 @@ class Fetcher:
     def __init__(self, budget: float, limit: int, headers: Mapping[str, str] | None = None) -> None:
         self._until = time.monotonic() + budget
         self._limit = limit
-        timeout = httpx.Timeout(READ_SECONDS, connect=CONNECT_SECONDS)
         agent = {"User-Agent": "sanqu-harvest", **(headers or {})}
-        self._client = httpx.Client(timeout=timeout, follow_redirects=True, max_redirects=5, headers=agent)
+        self._client = httpx.Client(follow_redirects=True, max_redirects=5, headers=agent)
 
     def close(self) -> None:
         """Hang up."""
@@ -91,11 +90,13 @@ class Fetcher:
             ) from fault
 
     def _once(self, url: str, params: Mapping[str, Any] | None) -> tuple[bytes, str]:
-        deadline = min(time.monotonic() + ANSWER_SECONDS, self._until + READ_SECONDS)
+        left = max(self._until - time.monotonic(), 1.0)
+        deadline = time.monotonic() + min(ANSWER_SECONDS, left)
+        timeout = httpx.Timeout(min(READ_SECONDS, left), connect=min(CONNECT_SECONDS, left))
         parts: list[bytes] = []
         size = 0
         try:
-            with self._client.stream("GET", url, params=params) as answer:
+            with self._client.stream("GET", url, params=params, timeout=timeout) as answer:
                 if answer.status_code >= 400:
                     raise _refused(url, answer.status_code)
                 for part in answer.iter_bytes():
@@ -104,7 +105,7 @@ class Fetcher:
                     if size > self._limit:
                         raise _too_large(url, self._limit)
                     if time.monotonic() > deadline:
-                        raise _away(url, f"the answer was not complete after {ANSWER_SECONDS:.0f} s")
+                        raise _away(url, "the answer was not complete in time")
                 return b"".join(parts), answer.headers.get("content-type", "")
         except httpx.HTTPError as fault:
             raise _away(url, f"{type(fault).__name__}: {fault}") from fault
