@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from graphlib import TopologicalSorter
 from pathlib import Path
+from typing import Any
 
 from sanqu.catalog.glossary import use_glossary
 from sanqu.catalog.keeping import load_subjects, register_contract
@@ -75,15 +77,27 @@ def _subject(said: dict[str, object], place: int) -> Subject:
 
 def _run_lines(city: City, pack: CityPack, say: Callable[[str], None]) -> None:
     """Real figures are gathered now; generated samples follow in the background."""
-    for descriptor in pack.lines:
+    for descriptor in in_order(pack):
         line = save_line(city, line_from_descriptor(descriptor, base=pack.folder), SYSTEM)
         if line.source.kind == "sample" and city.settings.worker:
             with city.db.connection() as conn:
-                defer(conn, "lines.run", {"name": line.name}, once=f"line:{line.name}")
+                defer(conn, "lines.run", {"name": line.name}, once=f"line:{line.name}", lock="city.pack")
         else:
             run = run_line(city, line.name)
             problem = f" ✗ {run.cause['what']['zh']} {run.cause['what']['en']}" if run.cause else ""
             say(f"  {line.dataset}: {run.counts.written:,} 行 rows{problem}")
+    with city.db.connection() as conn:
+        defer(conn, "catalog.quality", once="catalog.quality", lock="city.pack")
+
+
+def in_order(pack: CityPack) -> list[dict[str, Any]]:
+    """The lines of a pack, each after those that fill the datasets its own refers to."""
+    refers = {str(said["name"]): {str(key["dataset"]) for key in said.get("foreignKeys", [])} for said in pack.contracts}
+    by_dataset: dict[str, list[dict[str, Any]]] = {}
+    for line in pack.lines:
+        by_dataset.setdefault(str(line["dataset"]), []).append(line)
+    graph = {name: refers.get(name, set()) & by_dataset.keys() - {name} for name in by_dataset}
+    return [line for name in TopologicalSorter(graph).static_order() for line in by_dataset[name]]
 
 
 def _first_administrator(city: City) -> int | None:

@@ -31,7 +31,7 @@ def _person(city: City, login: str) -> int:
 
 
 @app.command()
-def link(login: str = "admin", home: Home = None) -> None:
+def link(login: Annotated[str, typer.Argument()] = "admin", home: Home = None) -> None:
     """一次性登录链接 · A one-time sign-in link.
 
     例 · e.g.  sanqu people link admin
@@ -46,7 +46,7 @@ def link(login: str = "admin", home: Home = None) -> None:
 
 
 @app.command()
-def key(login: str = "admin", name: str = "cli", home: Home = None) -> None:
+def key(login: Annotated[str, typer.Argument()] = "admin", name: str = "cli", home: Home = None) -> None:
     """新的接口密钥 · A new API key; shown once.
 
     例 · e.g.  sanqu people key admin --name harvester

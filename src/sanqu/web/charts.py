@@ -61,17 +61,19 @@ def chart_option(chart: HomeChart, rows: list[dict[str, Any]], lang: Lang) -> di
         for row in rows:
             name = str(row[chart.series]) if chart.series else chart.names.get(y, Text(zh=y, en=y)).in_(lang)
             grouped.setdefault(name, []).append(row)
-        for name, group in grouped.items():
+        for name, group in sorted(grouped.items()) if chart.series else grouped.items():
             values = {str(row[chart.x]): row[y] for row in group}
             series.append({
                 "name": name, "type": "line" if chart.kind == "line" else "bar", "data": [values.get(x) for x in xs],
                 "smooth": True, "barMaxWidth": 22,
             })  # fmt: skip
-    category, value = {"type": "category", "data": xs}, {"type": "value"}
+    # Few long names break into lines; many are thinned by the library.
+    label = {"interval": 0, "width": 96, "overflow": "break"} if len(xs) <= 8 else {}
+    category, value = {"type": "category", "data": xs, "axisLabel": label}, {"type": "value"}
     level = chart.kind == "bar-level"
     return {
         "legend": {} if len(series) > 1 else None,
         "xAxis": value if level else category,
-        "yAxis": {**category, "inverse": True} if level else value,
+        "yAxis": {**category, "axisLabel": {"interval": 0, "fontSize": 11}, "inverse": True} if level else value,
         "series": series,
     }

@@ -17,7 +17,7 @@ function chartLibrary() {
 
 function dressed(option) {
   const ink = style("--soft");
-  const axis = (a) => ({ axisLine: { lineStyle: { color: style("--line") } }, splitLine: { lineStyle: { color: style("--line") } }, axisLabel: { color: ink }, nameTextStyle: { color: ink }, ...a });
+  const axis = (a) => ({ axisLine: { lineStyle: { color: style("--line") } }, splitLine: { lineStyle: { color: style("--line") } }, nameTextStyle: { color: ink }, ...a, axisLabel: { color: ink, ...a.axisLabel } });
   const each = (value, f) => (Array.isArray(value) ? value.map(f) : value && f(value));
   return {
     color: [style("--deep"), style("--citrus"), "#5b8fb9", "#8a6fb0", "#7d9b4e", "#b05f6d", "#4f7f86", "#a38a3c"],
