@@ -119,5 +119,5 @@ def test_projects_targets_and_measures_belong_together(rows_of: Rows) -> None:
 
 def test_disagreements_are_told_in_both_languages(rows_of: Rows) -> None:
     rows = rows_of("source-disagreements")
-    assert [row["row_id"] for row in rows] == [f"{kind}{n}" for kind, most in (("D", 13), ("W", 14), ("A", 7)) for n in range(1, most + 1)]
+    assert [row["entry_id"] for row in rows] == [f"{kind}{n}" for kind, most in (("D", 13), ("W", 14), ("A", 7)) for n in range(1, most + 1)]
     assert all(value for row in rows for value in row.values())
