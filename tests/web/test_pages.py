@@ -5,8 +5,12 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import Page, expect
 
+from sanqu.catalog.keeping import register_contract
 from sanqu.ground.city import City
 from sanqu.ground.i18n import words
+from sanqu.ground.ledger import integrate, read_entries
+from sanqu.lake import Contract
+from tests.web.conftest import HARVEST
 
 PAGES = ["/", "/datasets", "/datasets/citrus-harvest", "/units", "/units/330802", "/openlist", "/ledger", "/docs", "/sign-in"]
 TABS = ["items", "quality", "lineage", "versions", "api"]
@@ -142,3 +146,14 @@ def test_another_sites_form_cannot_act_for_a_signed_in_reader(admin: Page) -> No
 def test_every_word_is_there_in_both_languages() -> None:
     lacking = [key for key, text in words().items() if not text.zh or not text.en]
     assert lacking == []
+
+
+def test_the_ledger_says_nothing_of_a_dataset_the_reader_may_not_know_of(page: Page, quzhou: City) -> None:
+    hidden = Contract.from_descriptor(HARVEST | {"name": "hidden-list", "opening": "none", "sharing": "none"})
+    register_contract(quzhou, hidden, "system", state="published")
+    page.goto("/ledger")
+    expect(page.get_by_role("link", name="dataset:citrus-harvest").first).to_be_visible()
+    assert "hidden-list" not in page.content()
+    integrate(quzhou)
+    entry = read_entries(quzhou, subject="dataset:hidden-list")[0]
+    assert page.request.get(f"/api/ledger/{entry.index}/proof").status == 403

@@ -43,7 +43,7 @@ def unit_list(request: Request, city: InCity, asker: Asking, q: str = "") -> HTM
     chart = {
         "tooltip": {"trigger": "item"},
         "series": [{
-            "type": "treemap", "roam": False, "nodeClick": "link", "breadcrumb": {"show": False}, "left": 0, "right": 0,
+            "type": "treemap", "color": ["#0f5b57", "#2f7d77", "#4f9a93", "#4f7f86"], "roam": False, "nodeClick": "link", "breadcrumb": {"show": False}, "left": 0, "right": 0,
             "top": 0, "bottom": 0,
             "data": [
                 {"name": o.unit.title.zh or o.unit.code, "value": o.datasets, "link": f"/units/{o.unit.code}", "target": "self"}

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import base64
 import dataclasses
+from collections.abc import Iterable
 from typing import Any
 
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, JSONResponse, Response
 
+from sanqu.catalog.audience import tokens_of
+from sanqu.ground.city import City
 from sanqu.ground.errors import Refused
 from sanqu.ground.http import Asking, InCity
 from sanqu.ground.i18n import Text
@@ -25,15 +28,25 @@ DAILY = """
 SELECT to_char(at, 'YYYY-MM-DD') AS day, count(*) AS n FROM ledger_entry
 WHERE at > now() - interval '30 days' GROUP BY 1 ORDER BY 1
 """
-KIND_OF = "SELECT kind, subject FROM ledger_entry WHERE index = %s"
-# The public sees what happens to data; who signs in and who holds which key is the city's own affair.
-PUBLIC_ROOMS = ("lake", "lines", "catalog", "sharing")
+SUBJECT_OF = "SELECT subject FROM ledger_entry WHERE index = %s"
+KNOWN = "SELECT name FROM catalog_dataset WHERE name = ANY(%s) AND audience && %s"
 ROWS = 50
+DATASET = "dataset:"
 
 
-def may_see(asker: Asker, kind: str) -> bool:
-    """Whether an asker may read a ledger line of this kind."""
-    return asker.is_staff or kind.split(".")[0] in PUBLIC_ROOMS
+def visible(city: City, asker: Asker, subjects: Iterable[str]) -> set[str]:
+    """The subjects among `subjects` whose lines an asker may read.
+
+    Administrators read everything. Everyone reads what happened to the datasets they may know of; staff also read what
+    is not about a dataset. Who signs in and who holds which key is the city's own affair.
+    """
+    given = set(subjects)
+    if asker.is_admin:
+        return given
+    named = [subject.removeprefix(DATASET) for subject in given if subject.startswith(DATASET)]
+    known = {f"{DATASET}{row['name']}" for row in city.db.all(KNOWN, (named, tokens_of(asker)))}
+    others = {subject for subject in given if not subject.startswith(DATASET)} if asker.is_staff else set()
+    return known | others
 
 
 @router.get("/ledger", response_class=HTMLResponse, include_in_schema=False)
@@ -47,7 +60,8 @@ def ledger_page(
     # The public's page is filled with lines it may see, however many lie between.
     for _ in range(20):
         batch = read_entries(city, before=place, kind=kind or None, subject=subject or None, actor=actor or None, limit=ROWS)
-        read += [entry for entry in batch if may_see(asker, entry.kind)]
+        seen = visible(city, asker, (entry.subject for entry in batch))
+        read += [entry for entry in batch if entry.subject in seen]
         if len(batch) < ROWS or len(read) >= ROWS:
             break
         place = batch[-1].index
@@ -75,8 +89,8 @@ def checkpoint(city: InCity) -> Response:
 def entry_proof(city: InCity, asker: Asking, index: int) -> Response:
     """Everything needed to check offline that entry `index` is in the ledger."""
     integrate(city)
-    row = city.db.one(KIND_OF, (index,))
-    if row is not None and not may_see(asker, str(row["kind"])):
+    row = city.db.one(SUBJECT_OF, (index,))
+    if row is not None and not visible(city, asker, [str(row["subject"])]):
         raise Refused(
             "ledger.staff-only",
             Text(zh="这一条只对工作人员可见", en="Only staff may see this entry"),

@@ -105,9 +105,7 @@ def _mine(city: City, asker: Asker, found: list[Line]) -> list[Line]:
 def _with_last_runs(city: City, found: list[Line]) -> list[tuple[Line, Run | None, int]]:
     last = {str(r["line"]): int(r["id"]) for r in city.db.all(LAST_RUNS, ([line.name for line in found],))}
     waiting = {str(r["line"]): int(r["n"]) for r in city.db.all(WAITING)}
-    return [
-        (line, run_of(city, last[line.name]) if line.name in last else None, waiting.get(line.name, 0)) for line in found
-    ]
+    return [(line, run_of(city, last[line.name]) if line.name in last else None, waiting.get(line.name, 0)) for line in found]
 
 
 def _drafts(city: City, asker: Asker) -> list[Dataset]:
@@ -183,7 +181,13 @@ async def _follow(city: City, number: int) -> AsyncIterator[str]:
 
 @router.get("/workbench/quarantine")
 def quarantine(
-    request: Request, city: InCity, asker: SignedIn, page: Paging, line: str = "", state: str = "waiting", replayed: int | None = None
+    request: Request,
+    city: InCity,
+    asker: SignedIn,
+    page: Paging,
+    line: str = "",
+    state: str = "waiting",
+    replayed: int | None = None,
 ) -> HTMLResponse:
     """Rows that did not fit, with each bad value and the rule it broke."""
     _staff(asker)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+# No person has this number: the identity column starts at one.
+SYSTEM_ID = 0
+
 
 @dataclass(frozen=True)
 class Role:
@@ -29,6 +32,8 @@ class Asker:
         """How the ledger names the asker: never by a person's name."""
         if self.user_id is None:
             return "public"
+        if self.user_id == SYSTEM_ID:
+            return "system"
         return f"user:{self.user_id}" + (f"/key:{self.key_id}" if self.key_id is not None else "")
 
     @property
@@ -64,4 +69,4 @@ class Asker:
 PUBLIC = Asker()
 
 # The city itself, when it works on its own account: loading the city pack, running a schedule.
-SYSTEM = Asker(name="system", user_id=0, held=(Role("admin", "", "/"),))
+SYSTEM = Asker(name="system", user_id=SYSTEM_ID, held=(Role("admin", "", "/"),))
