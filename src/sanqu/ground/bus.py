@@ -20,6 +20,7 @@ class Bus:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._client: Any = None
         self._starting = threading.Lock()
+        self._thread: threading.Thread | None = None
 
     def publish(self, subject: str, message: dict[str, Any]) -> None:
         """Send `message` as JSON to whoever listens on `subject` now; never blocks, never raises."""
@@ -58,16 +59,25 @@ class Bus:
     def _running_loop(self) -> asyncio.AbstractEventLoop:
         with self._starting:
             if self._loop is None:
-                loop = asyncio.new_event_loop()
-                threading.Thread(target=loop.run_forever, name="sanqu-bus", daemon=True).start()
-                self._loop = loop
+                self._loop = asyncio.new_event_loop()
+                self._thread = threading.Thread(target=self._live, args=(self._loop,), name="sanqu-bus", daemon=True)
+                self._thread.start()
             return self._loop
+
+    @staticmethod
+    def _live(loop: asyncio.AbstractEventLoop) -> None:
+        loop.run_forever()
+        left = asyncio.all_tasks(loop)
+        for task in left:
+            task.cancel()
+        loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
+        loop.close()
 
     def close(self) -> None:
         """Send what waits and hang up."""
         with self._starting:
             loop, self._loop = self._loop, None
-        if loop is None:
+        if loop is None or self._thread is None:
             return
         if self._client is not None:
             try:
@@ -75,3 +85,4 @@ class Bus:
             except Exception:
                 log.debug("bus: closed without drain", exc_info=True)
         loop.call_soon_threadsafe(loop.stop)
+        self._thread.join(3)
