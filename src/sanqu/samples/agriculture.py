@@ -47,7 +47,7 @@ def citrus_harvest(divisions: Sequence[Division], seed: int) -> Any:
     for town in towns(divisions):
         draw = random.Random(f"harvest {seed} {town.code}")
         for variety in _varieties_of(town):
-            area, turn = draw.uniform(8, 420), draw.randint(0, 1)
+            area, turn = draw.uniform(4, 190), draw.randint(0, 1)
             for year in YEARS:
                 area *= draw.uniform(0.96, 1.05)
                 heavy = 1.08 if (year + turn) % 2 else 0.88

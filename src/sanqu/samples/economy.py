@@ -31,7 +31,7 @@ def _enterprise(seed: int, number: int, places: Sequence[Any]) -> tuple[Any, ...
     code = draw.choices(list(INDUSTRIES), [weight for _, weight in INDUSTRIES.values()])[0]
     town = draw.choice(places)
     makes = code.startswith("C")
-    staff = max(2, int(draw.lognormvariate(4.2 if makes else 2.7, 0.9)))
+    staff = max(2, int(draw.lognormvariate(3.0 if makes else 2.0, 1.0)))
     revenue = staff * draw.lognormvariate(4.2, 0.5)
     # 规上: industry from 20 million yuan of revenue, services from 10 million (in 10 000 yuan).
     large = revenue >= (2000 if makes else 1000)

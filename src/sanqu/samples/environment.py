@@ -40,7 +40,7 @@ def air_quality_hourly(divisions: Sequence[Division], seed: int) -> Any:
             drift, silent = 0.0, 0
             for hour in range(AIR_HOURS):
                 at = AIR_FROM + timedelta(hours=hour)
-                drift = 0.97 * drift + draw.gauss(0, 2.2)
+                drift = 0.988 * drift + draw.gauss(0, 2.2)
                 silent = max(silent - 1, 0) or (draw.randint(2, 9) if draw.random() < 0.001 else 0)
                 if silent:
                     continue
