@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from sanqu.ground.city import City
-from sanqu.ground.errors import NotFound
 from sanqu.ground.people.askers import SYSTEM
 from sanqu.lake import lake_of
 from sanqu.lines.quarantine import count_quarantine, drop, list_quarantine, mend
@@ -47,7 +46,7 @@ def test_good_rows_go_on_and_each_bad_row_says_where_and_why(city: City, load: L
 def test_a_second_run_adds_nothing_and_a_changed_file_only_what_changed(city: City, load: Load) -> None:
     load(HEAD + "1,a,,,,\n2,b,,,,\n3,,,,,\n")
     again = load(HEAD + "1,a,,,,\n2,b,,,,\n3,,,,,\n")
-    assert (again.skipped, again.read, again.written if hasattr(again, "written") else again.rows_written) == (1, 0, 0)
+    assert (again.skipped, again.read, again.rows_written) == (1, 0, 0)
     changed = load(HEAD + "1,a,,,,\n2,c,,,,\n3,,,,,\n4,d,,,,\n")
     assert (changed.inserted, changed.updated, changed.unchanged, changed.quarantined) == (1, 1, 1, 1)
     assert count_quarantine(city, line="shops") == 1
@@ -73,9 +72,9 @@ def test_encodings_and_delimiters_are_found(city: City, load: Load, encoding: st
 
 def test_broken_lines_nul_bytes_and_open_quotes_go_to_quarantine_with_their_line(city: City, load: Load) -> None:
     run = load(
-        (HEAD + "1,a,,,,\n2,b\n3,c,,,,,,,\n4,n\x00l,,,,\n5,\"open,,,,\n6,f,,,,\n7,\"two\nlines\",,,,\n8,h,,,,\n").encode() + b"9,\xff\xfe,,,,\n"
+        (HEAD + "1,a,,,,\n2,b\n3,c,,,,,extra\n4,n\x00l,,,,\n5,\"open,,,,\n6,f,,,,\n7,\"two\nlines\",,,,\n8,h,,,,\n").encode() + b"9,\xff\xfe,,,,\n"
     )
-    assert run.state == RunState.DONE
+    assert run.cause is None
     assert {row[0] for row in rows(city)} == {1, 6, 7, 8}
     assert balanced(run)
     found = {(tuple(q.place.values())[0], q.faults[0].rule) for q in list_quarantine(city, line="shops")}
@@ -120,7 +119,6 @@ def test_empty_truncated_and_missing_files_say_so(city: City, load: Load, tmp_pa
     gone = load(source={"kind": "file", "path": str(tmp_path / "gone.csv")})
     assert gone.cause is not None
     assert gone.cause["code"] == "lines.no-file"
-    assert isinstance(NotFound, type)
 
 
 def test_one_bad_file_of_a_folder_stops_no_other(city: City, load: Load, tmp_path: Path) -> None:

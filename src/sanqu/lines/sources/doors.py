@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from hashlib import sha1
 
 from sanqu.lines.sources import databases, files, web
 from sanqu.lines.sources.units import Opening, Unit
 
+HOW_IT_IS_READ = ("format", "encoding", "delimiter", "header", "sheet", "records", "query", "table")
 DOORS: dict[str, Callable[[Opening], Iterator[Unit]]] = {
     "file": files.units,
     "url": web.url_units,
@@ -20,4 +24,9 @@ DOORS: dict[str, Callable[[Opening], Iterator[Unit]]] = {
 
 def units_of(opening: Opening) -> Iterator[Unit]:
     """The units of the line's source, in order; each is carried before the next is asked for."""
-    return DOORS[opening.line.source.kind](opening)
+    line = opening.line
+    how = {name: getattr(line.source, name) for name in HOW_IT_IS_READ}
+    settings = sha1(json.dumps([how, line.columns], sort_keys=True).encode(), usedforsecurity=False).hexdigest()[:8]
+    for unit in DOORS[line.source.kind](opening):
+        # The same bytes read in another way are other rows.
+        yield replace(unit, fingerprint=f"{unit.fingerprint}/{settings}")

@@ -46,6 +46,9 @@ def find_encoding(head: bytes) -> str:
         return "utf-8"
     if _broken(head, "gb18030") <= BROKEN_SHARE * loud:
         return "gb18030"
+    # Nothing fits, but hardly anything is broken: the few lines go to quarantine.
+    if loud <= BROKEN_SHARE * len(head):
+        return "utf-8"
     raise BadInput(
         "lines.encoding",
         Text(zh="认不出文件的编码", en="The encoding of the file was not recognised"),

@@ -73,7 +73,7 @@ def download(client: httpx.Client, url: str, folder: Path, most: int) -> Path:
                 suffix = _suffix(url, answer.headers)
                 with part.open("ab" if resumed else "wb") as out:
                     size = have if resumed else 0
-                    for chunk in answer.iter_bytes(1 << 20):
+                    for chunk in answer.iter_bytes():
                         size += len(chunk)
                         if size > most:
                             raise _too_large(url, most)
