@@ -70,7 +70,9 @@ class Bus:
         left = asyncio.all_tasks(loop)
         for task in left:
             task.cancel()
-        loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
+        # Without a task, gather would look for a loop of this thread, and there is none.
+        if left:
+            loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
         loop.close()
 
     def close(self) -> None:
