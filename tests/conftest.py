@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import itertools
 import os
+import shutil
 import socket
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -27,14 +29,17 @@ _numbers = itertools.count(1)
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def postgres() -> Iterator[str]:
     """The URL of a PostgreSQL of our own, with a migrated database `sanqu_template` to copy from."""
-    url, server = start_postgres(tmp_path_factory.mktemp("pg"))
+    # Not below pytest's own folder: each new test run closes that to other users, and the server runs as one.
+    folder = tempfile.mkdtemp(prefix="sanqu-test-")
+    url, server = start_postgres(Path(folder))
     with psycopg.connect(url, autocommit=True) as conn:
         conn.execute("CREATE DATABASE sanqu_template")
     bring_up_to_date(database_url(url, "sanqu_template"))
     yield url
     server.cleanup()
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
