@@ -11,7 +11,7 @@ import requests
 from typer.testing import CliRunner
 
 from sanqu.catalog import commands
-from sanqu.catalog.harvest import runs
+from sanqu.catalog.harvest import Source, add_source, runs
 from sanqu.catalog.openlist import publish_open_list
 from sanqu.ground.city import City
 from sanqu.ground.i18n import Text
@@ -70,8 +70,11 @@ def test_a_harvest_is_ordered_over_http_and_done_in_the_background(town: City, s
     headers = {"Authorization": served.key}
     source = {"name": "list", "title": {"zh": "清单"}, "kind": "csv", "url": str(file), "unit": "3308"}
     assert requests.post(f"{served.url}/api/catalog/harvest", json=source, timeout=10).status_code == 401
-    assert requests.post(f"{served.url}/api/catalog/harvest", json=source | {"unit": "no"}, headers=headers, timeout=10).status_code == 404
-    assert requests.post(f"{served.url}/api/catalog/harvest", json=source, headers=headers, timeout=10).status_code == 201
+    far = source | {"url": "http://127.0.0.1:9/list.csv"}
+    assert requests.post(f"{served.url}/api/catalog/harvest", json=far | {"unit": "no"}, headers=headers, timeout=10).status_code == 404
+    assert requests.post(f"{served.url}/api/catalog/harvest", json=far, headers=headers, timeout=10).status_code == 201
+    assert requests.post(f"{served.url}/api/catalog/harvest", json=source, headers=headers, timeout=10).status_code == 400
+    add_source(town, Source("list", Text(zh="清单"), "csv", str(file), "3308"), "test")
     started = requests.post(f"{served.url}/api/catalog/harvest/list/run", headers=headers, timeout=10)
     assert started.status_code == 202 and started.json()["job"]
     work(town, until_idle=True)

@@ -20,6 +20,7 @@ from sanqu.catalog.harvest.sources import Kind as HarvestKind
 from sanqu.catalog.records import Dataset, as_jsonable
 from sanqu.catalog.search import SHOWN_FACETS, SORTS, Ask, Found, Sort, search
 from sanqu.catalog.units import units_by_code
+from sanqu.ground.errors import BadInput
 from sanqu.ground.http import Admin, Asking, InCity, Language, SignedIn
 from sanqu.ground.i18n import Text
 from sanqu.ground.jobs import defer
@@ -180,7 +181,14 @@ def harvest_runs(city: InCity, asker: SignedIn, source: str | None = None) -> di
 
 @router.post("/harvest", summary="登记收割来源 · Add a harvest source", status_code=201)
 def add_source(new: NewSource, city: InCity, asker: Admin) -> dict[str, Any]:
-    """Add or change a source (administrators)."""
+    """Add or change a source (administrators). Files of the server are harvested from its command line only."""
+    if not new.url.lower().startswith(("http://", "https://")):
+        raise BadInput(
+            "harvest.address-needed",
+            Text(zh="这里只能登记 http(s) 网址", en="Only http(s) addresses can be added here"),
+            Text(zh="服务器上的文件用 sanqu catalog harvest add 登记", en="For a file on the server use sanqu catalog harvest add"),
+            new.url,
+        )
     source = harvests.Source(new.name, new.title, new.kind, new.url, new.unit, new.options)
     made = harvests.add_source(city, source, asker.label)
     found: dict[str, Any] = as_jsonable(vars(made) | {"title": made.title.model_dump()})
