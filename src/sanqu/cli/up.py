@@ -86,6 +86,9 @@ def _url(settings: Settings, listener: socket.socket) -> str:
 
 def _serve(city: City, engines: Engines, listener: socket.socket, url: str) -> None:
     newcomer = load_city(city, _say)
+    application = make_app(city)
+    # From here on a request waits in the queue instead of being refused.
+    listener.listen(1024)
     with _worker(city, engines):
         _say("")
         _say(f"  {url}")
@@ -95,7 +98,7 @@ def _serve(city: City, engines: Engines, listener: socket.socket, url: str) -> N
             _say(f"  管理员一次性登录 · one-time sign-in for the administrator:\n  {url}/sign-in/{token}")
         _say("  Ctrl-C 停止 · stops the city\n")
         config = uvicorn.Config(
-            make_app(city),
+            application,
             log_level="warning",
             access_log=False,
             proxy_headers=city.settings.trust_proxy,

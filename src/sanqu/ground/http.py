@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from typing import Annotated, Literal, cast
+from uuid import uuid4
 
 from fastapi import Depends, FastAPI, Query, Request
 from fastapi.exceptions import RequestValidationError
@@ -17,6 +19,8 @@ from sanqu.ground.i18n import Lang, Text
 from sanqu.ground.people.askers import PUBLIC, Asker
 from sanqu.ground.people.keys import asker_of_key
 from sanqu.ground.people.sessions import asker_of_session
+
+log = logging.getLogger(__name__)
 
 SESSION_COOKIE = "sanqu_session"
 LANG_COOKIE = "sanqu_lang"
@@ -154,6 +158,16 @@ def _from_status(request: Request, fault: HTTPException) -> SanquError:
     )
 
 
+def _unexpected_fault(number: str) -> SanquError:
+    return SanquError(
+        "unexpected",
+        Text(zh="出了意料之外的错", en="Something went wrong that nobody expected"),
+        Text(zh=f"请把编号 {number} 告诉管理员，日志里有详情", en=f"Tell an administrator the number {number}; the log has the details"),
+        number,
+        status=500,
+    )
+
+
 def answer_errors(app: FastAPI, page: Callable[[Request, SanquError], Response] | None = None) -> None:
     """Make `app` answer every error in the one shape; with `page`, a browser that asks for HTML gets a page."""
 
@@ -164,6 +178,13 @@ def answer_errors(app: FastAPI, page: Callable[[Request, SanquError], Response] 
     @app.exception_handler(SanquError)
     async def _known(request: Request, fault: SanquError) -> Response:
         return answer(request, fault)
+
+    @app.exception_handler(Exception)
+    async def _unexpected(request: Request, fault: Exception) -> Response:
+        # The fault itself goes to the log with its frames; the asker is told no more than a number to quote.
+        number = uuid4().hex[:8]
+        log.error("unexpected fault %s at %s", number, request.url.path, exc_info=fault)
+        return answer(request, _unexpected_fault(number))
 
     @app.exception_handler(RequestValidationError)
     async def _invalid(request: Request, fault: RequestValidationError) -> Response:

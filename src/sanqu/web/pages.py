@@ -47,7 +47,7 @@ def home(request: Request, city: InCity, asker: Asking) -> HTMLResponse:
     newest = browse(city, asker, limit=NEWEST, facets=())
     with city.db.connection() as conn:
         libraries = subjects(conn, tokens_of(asker))
-    charts = [HomeChart.model_validate(said) for said in about.get("home", [])]
+    charts = [HomeChart.model_validate(said) for said in about.get("home") or []]
     return render(
         request,
         "web/home.html",
