@@ -25,7 +25,7 @@ class Settings(BaseModel):
     public_url: str = Field("", description="对外网址 · address that people and harvesters use; empty: host and port")
     database_url: str = Field("", description="PostgreSQL · the city's own server; empty: started as a child")
     nats_url: str = Field("", description="NATS · the city's own server; empty: started as a child")
-    lake_url: str = Field("", description="数据湖位置 · folder or s3:// for Parquet files; empty: inside home")
+    lake_url: str = Field("", description="数据湖位置 · folder for Parquet files, shared by all machines; empty: inside home")
     memory_limit: str = Field("2GB", description="内存上限 · memory DuckDB may take in one process")
     threads: int = Field(0, ge=0, description="线程 · threads of DuckDB in one process; 0: one a core")
     worker: bool = Field(True, description="后台 · start a background worker with `sanqu up`")
@@ -41,7 +41,7 @@ class Settings(BaseModel):
 
     @property
     def lake_folder(self) -> str:
-        """Where Parquet files go, as DuckLake wants it: a path or a URL, with a slash at the end."""
+        """Where Parquet files go, as DuckLake wants it: a path with a slash at the end."""
         return (self.lake_url or str(self.home.resolve() / "lake")).rstrip("/") + "/"
 
 
