@@ -77,7 +77,7 @@ def test_broken_lines_nul_bytes_and_open_quotes_go_to_quarantine_with_their_line
     assert run.cause is None
     assert {row[0] for row in rows(city)} == {1, 6, 7, 8}
     assert balanced(run)
-    found = {(tuple(q.place.values())[0], q.faults[0].rule) for q in list_quarantine(city, line="shops")}
+    found = {(next(iter(q.place.values())), q.faults[0].rule) for q in list_quarantine(city, line="shops")}
     assert found == {(3, "columns"), (4, "columns"), (5, "control-character"), (6, "quotes"), (11, "encoding")}
 
 
