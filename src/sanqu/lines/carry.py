@@ -68,7 +68,7 @@ def _carry_straight(opening: Opening, unit: Unit, run: int, reading: Reading, ch
         sample = duck.execute(checks.any_bad(f"SELECT * FROM ({reading.strict}) LIMIT {SAMPLE_ROWS}")).fetchone()
         if sample and sample[0]:
             return None
-        commit = _commit(opening, unit, run, {"read": reading.records, "quarantined": 0, "collapsed": 0, "good": reading.records})
+        commit = _commit(opening, unit, run, {"quarantined": 0, "collapsed": 0})
         source = checks.guarded(reading.strict)
         lake = lake_of(opening.city)
         if opening.line.mode == "upsert":
@@ -111,8 +111,9 @@ def _carry_staged(
             raise _unreadable(unit, fault) from fault
         rejects = reading.rejects()
         read = staged + len(rejects)
-        if reading.records is not None and read != reading.records:
-            raise _rows_lost(unit, read, reading.records)
+        there = reading.records()
+        if there is not None and read != there:
+            raise _rows_lost(unit, read, there)
         past, cursor = stage.leave_past(opening.line, opening.since)
         stage.find_doubles()
         stage.find_late_faults(opening.city, opening.line.mode)

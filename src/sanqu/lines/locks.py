@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+
+import psycopg
 
 from sanqu.ground.city import City
 from sanqu.ground.errors import Conflict
@@ -13,6 +15,14 @@ from sanqu.lines.records import Line
 # The first of the two numbers of the lock: that it is a line's.
 LOCK_CLASS = 7_530_010
 TAKE = "SELECT pg_try_advisory_lock(%s, hashtext(%s)) AS taken"
+GIVE = "SELECT pg_advisory_unlock(%s, hashtext(%s))"
+# Looked up and not tried: a lock taken only to look could turn a real run away.
+HELD = """
+SELECT 1 AS held FROM pg_locks
+WHERE locktype = 'advisory' AND granted AND objsubid = 2 AND classid = %s
+  AND objid = (hashtext(%s)::bigint & 4294967295)::oid
+  AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+"""
 RUNNING = "SELECT id, started FROM lines_run WHERE line = %s AND state = 'running' ORDER BY id DESC LIMIT 1"
 
 
@@ -31,11 +41,14 @@ def hold_line(city: City, line: Line) -> Iterator[None]:
                 line.name,
                 facts={"run": number},
             )
-        yield
+        try:
+            yield
+        finally:
+            # At once, and not only when the server notices that the connection is gone.
+            with suppress(psycopg.Error):
+                conn.execute(GIVE, (LOCK_CLASS, line.name))
 
 
 def is_held(city: City, name: str) -> bool:
     """Whether some process runs the line called `name` now."""
-    with city.db.own_connection() as conn:
-        taken = conn.execute(TAKE, (LOCK_CLASS, name)).fetchone()
-        return not (taken and taken["taken"])
+    return city.db.one(HELD, (LOCK_CLASS, name)) is not None

@@ -168,10 +168,11 @@ class _Runner:
         if seen is None or seen[1].get("unit") != unit.name or seen[1].get("fingerprint") != unit.fingerprint:
             return None
         told = seen[1].get("counts", {})
-        counts = Counts(
-            read=told.get("read") or 0, inserted=told.get("good") or 0, collapsed=told.get("collapsed") or 0,
-            quarantined=told.get("quarantined") or 0,
-        )  # fmt: skip
+        lake, name = lake_of(self.city), self.line.dataset
+        # A unit that went straight in did not know its rows beforehand: they are what the snapshot has more than the last.
+        good = told["good"] if "good" in told else lake.count(name, seen[0]) - lake.count(name, seen[0] - 1)
+        collapsed, quarantined = told.get("collapsed") or 0, told.get("quarantined") or 0
+        counts = Counts(read=good + collapsed + quarantined, inserted=good, collapsed=collapsed, quarantined=quarantined)
         note = Text(
             zh=f"{unit.name} 在上次中断前已写入", en=f"{unit.name} had been written before the last run was cut off"
         )

@@ -9,6 +9,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime, time, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -85,7 +86,7 @@ def open_csv(opening: Opening, file: Path, source: Source, delimiter: str) -> Re
     with clean.open("r", encoding="utf-8-sig", errors="replace", newline="") as stream:
         delimiter = delimiter or texts.sniff_delimiter(stream.read(1 << 16))
     fixed: texts.Repaired | None = None
-    if seen.lone_cr or seen.too_long or (seen.quotes and not seen.only_empty_quotes and _odd_quotes(opening.duck, clean, longest)):
+    if seen.lone_cr or seen.too_long or (seen.quotes and _odd_quotes(opening.duck, clean, longest)):
         target = opening.folder / f"repaired-{next(_numbers)}.csv"
         fixed = texts.repair(clean, target, delimiter, longest)
         clean = target
@@ -99,7 +100,13 @@ def open_csv(opening: Opening, file: Path, source: Source, delimiter: str) -> Re
     )
     path = literal(str(clean))
     head = 1 if source.header else 0
-    records = fixed.records - head + len(fixed.rejects) if fixed else None if seen.blank or replaced else seen.lines - head
+    counted = cache(lambda: texts.count_lines(clean))
+
+    def records() -> int | None:
+        if fixed:
+            return fixed.records - head + len(fixed.rejects)
+        return None if counted().blank or replaced else counted().lines - head
+
     found: list[int] = []
 
     def rejects() -> list[Reject]:
@@ -114,7 +121,7 @@ def open_csv(opening: Opening, file: Path, source: Source, delimiter: str) -> Re
     def place_of_line(line: int) -> dict[str, Any]:
         if fixed and 0 < line <= len(fixed.lines):
             return {"line": fixed.lines[line - 1]}
-        return {"record": line} if seen.blank else {"line": line}
+        return {"record": line} if counted().blank else {"line": line}
 
     def place(n: int) -> dict[str, Any]:
         # Rows the reader left out stand between those it counted.
@@ -178,7 +185,7 @@ def open_parquet(duck: duckdb.DuckDBPyConnection, file: Path, place: Callable[[i
         strict=f"SELECT {texted} FROM read_parquet({path})",
         texture=Texture(),
         place=place or (lambda n: {"row": n}),
-        records=int(rows[0]) if rows else None,
+        records=lambda: int(rows[0]) if rows else None,
         large=file.stat().st_size > LARGE,
     )
 

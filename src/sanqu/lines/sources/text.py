@@ -114,53 +114,63 @@ def fingerprint_of(file: Path, *, whole: bool) -> str:
 
 @dataclass(frozen=True)
 class Scan:
-    """What one pass over the bytes of a UTF-8 text tells."""
+    """What one pass over the bytes of a UTF-8 text tells about how it must be read."""
 
     size: int
-    lines: int
-    blank: bool
-    quotes: int
+    quotes: bool
     controls: bool
     lone_cr: bool
     wide_spaces: bool
     too_long: bool
-    only_empty_quotes: bool
 
 
 CONTROL_BYTES = bytes([*range(9), 11, 12, *range(14, 32), 127])
 NOT_CONTROL = bytes(sorted(set(range(256)) - set(CONTROL_BYTES)))
+# Spaces other than the ASCII one, each by its first byte, which is quick to look for.
+WIDE_SPACES = ((b"\t", b"\t"), (b"\xc2", b"\xc2\xa0"), (b"\xe3", b"\xe3\x80\x80"), (b"\xef", b"\xef\xbb\xbf"))
 
 
 def scan(file: Path, longest: int) -> Scan:
     """Look once over `file` (UTF-8) for what decides how it must be read; `longest` is the longest line allowed, in bytes."""
-    size = lines = quotes = pairs = since_newline = 0
-    blank = controls = lone_cr = wide = too_long = False
+    size = since_newline = 0
+    quotes = controls = lone_cr = wide = too_long = False
     last = b""
     with file.open("rb", buffering=0) as stream:
         while chunk := stream.read(CHUNK):
             size += len(chunk)
-            newlines = chunk.count(b"\n")
-            lines += newlines
-            in_chunk = chunk.count(b'"')
-            quotes += in_chunk
-            pairs += chunk.count(b'""') if in_chunk else 0
+            quotes = quotes or b'"' in chunk
             controls = controls or bool(chunk.translate(None, NOT_CONTROL))
-            edge = last + chunk[:2]
-            blank = blank or b"\n\n" in chunk or b"\n\r\n" in chunk or b"\n\n" in edge or b"\n\r\n" in edge
-            if b"\r" in chunk or last.endswith(b"\r"):
-                joined = last[-1:] + chunk if last.endswith(b"\r") else chunk
+            if b"\r" in chunk or last == b"\r":
+                joined = last + chunk if last == b"\r" else chunk
                 complete = joined[:-1] if joined.endswith(b"\r") else joined
                 lone_cr = lone_cr or complete.count(b"\r") != complete.count(b"\r\n")
-            wide = wide or b"\t" in chunk or b"\xe3\x80\x80" in chunk or b"\xc2\xa0" in chunk or b"\xef\xbb\xbf" in chunk
+            wide = wide or any(first in chunk and whole in chunk for first, whole in WIDE_SPACES)
             first, final = chunk.find(b"\n"), chunk.rfind(b"\n")
             since_newline += len(chunk) if first < 0 else first
             too_long = too_long or since_newline > longest or (longest < CHUNK and _long_inside(chunk, longest))
             since_newline = since_newline if first < 0 else len(chunk) - final - 1
+            last = chunk[-1:]
+    return Scan(size, quotes, controls, lone_cr or last == b"\r", wide, too_long or since_newline > longest)
+
+
+@dataclass(frozen=True)
+class LineCount:
+    """How many lines a text has, and whether some of them are blank."""
+
+    lines: int
+    blank: bool
+
+
+def count_lines(file: Path) -> LineCount:
+    """Count the lines of `file`, whatever they hold."""
+    lines, blank, last = 0, False, b""
+    with file.open("rb", buffering=0) as stream:
+        while chunk := stream.read(CHUNK):
+            lines += chunk.count(b"\n")
+            edge = last + chunk[:2]
+            blank = blank or b"\n\n" in chunk or b"\n\n" in edge or (b"\r" in chunk and b"\n\r\n" in last + chunk)
             last = chunk[-2:]
-    lone_cr = lone_cr or last.endswith(b"\r")
-    if last and not last.endswith(b"\n"):
-        lines += 1
-    return Scan(size, lines, blank, quotes, controls, lone_cr, wide, too_long or since_newline > longest, quotes == 2 * pairs)
+    return LineCount(lines + (not last.endswith(b"\n") if last else 0), blank)
 
 
 def _long_inside(chunk: bytes, longest: int) -> bool:

@@ -47,7 +47,7 @@ class Reading:
     texture: Texture
     place: Callable[[int], dict[str, Any]]
     rejects: Callable[[], list[Reject]] = no_rejects
-    records: int | None = None
+    records: Callable[[], int | None] = lambda: None
     large: bool = False
     # Parts the text of a reject into cells, as well as it goes.
     split: Callable[[str], list[str]] | None = None
