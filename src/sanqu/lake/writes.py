@@ -103,14 +103,18 @@ class Writes(Tables):
                 Text(zh="在契约里声明 primaryKey，或改用追加", en="Declare a primaryKey in the contract, or append"),
                 name,
             )
-        if not keys_are_unique:
-            self._refuse_double_keys(name, source_sql, contract.primaryKey, duck)
         merge = _Merge(name, contract.names, contract.primaryKey, source_sql)
-        total = _number(duck, f"SELECT count(*) FROM ({source_sql})")
 
         def write() -> dict[str, int]:
             if _number(duck, f"SELECT count(*) FROM {table_of(name)}") == 0:
-                return {"inserted": _number(duck, merge.insert_all) if total else 0}
+                inserted = _number(duck, merge.insert_all)
+                # Looked for in what was just written: that is quicker than working the source out a second time.
+                if inserted and not keys_are_unique:
+                    self._refuse_double_keys(name, f"SELECT * FROM {table_of(name)}", contract.primaryKey, duck)
+                return {"inserted": inserted}
+            if not keys_are_unique:
+                self._refuse_double_keys(name, source_sql, contract.primaryKey, duck)
+            total = _number(duck, f"SELECT count(*) FROM ({source_sql})")
             duck.execute(merge.find_delta)
             known = _number(duck, "SELECT count(*) FROM temp.main._sanqu_delta WHERE _sanqu_known")
             fresh = _number(duck, "SELECT count(*) FROM temp.main._sanqu_delta WHERE NOT _sanqu_known")
