@@ -38,12 +38,172 @@ from sanqu.ground.people.units import Unit, save_units
 from sanqu.ground.schema import bring_up_to_date
 from sanqu.ground.settings import Settings
 
-PLACES = ["衢州", "柯城", "衢江", "龙游", "江山", "常山", "开化", "智造新城", "智慧新城", "石梁", "航埠", "高家", "杜泽", "湖镇", "溪口", "贺村", "峡口", "辉埠", "球川", "华埠", "马金"]
-THINGS = ["柑橘", "水稻", "茶叶", "企业", "交通", "空气", "水质", "气象", "医院", "学校", "社保", "信用", "用电", "用水", "农产品", "旅游", "物流", "园区", "社区", "网格", "公交", "停车", "道路", "桥梁", "森林", "河道", "水库", "养老", "低保", "就业", "人才", "专利", "商标", "税收", "项目", "土地", "规划", "房产", "婚姻", "户籍", "消防", "应急", "食品", "药品", "特种设备", "排污", "噪声", "垃圾", "燃气", "供热", "统计", "档案", "图书", "体育", "文物", "非遗", "民宿", "景区", "客流", "快递", "仓储", "港口", "铁路", "机场", "种子", "农机", "渔业", "畜牧", "林权", "湿地", "矿产", "地质"]
-KINDS = ["产量", "价格", "监测", "登记", "统计", "名录", "许可", "处罚", "排放", "能耗", "投诉", "办件", "收入", "支出", "库存", "检验", "预警", "事故", "合同", "招标", "中标", "验收", "评价", "排名", "补贴"]
+PLACES = [
+    "衢州",
+    "柯城",
+    "衢江",
+    "龙游",
+    "江山",
+    "常山",
+    "开化",
+    "智造新城",
+    "智慧新城",
+    "石梁",
+    "航埠",
+    "高家",
+    "杜泽",
+    "湖镇",
+    "溪口",
+    "贺村",
+    "峡口",
+    "辉埠",
+    "球川",
+    "华埠",
+    "马金",
+]
+THINGS = [
+    "柑橘",
+    "水稻",
+    "茶叶",
+    "企业",
+    "交通",
+    "空气",
+    "水质",
+    "气象",
+    "医院",
+    "学校",
+    "社保",
+    "信用",
+    "用电",
+    "用水",
+    "农产品",
+    "旅游",
+    "物流",
+    "园区",
+    "社区",
+    "网格",
+    "公交",
+    "停车",
+    "道路",
+    "桥梁",
+    "森林",
+    "河道",
+    "水库",
+    "养老",
+    "低保",
+    "就业",
+    "人才",
+    "专利",
+    "商标",
+    "税收",
+    "项目",
+    "土地",
+    "规划",
+    "房产",
+    "婚姻",
+    "户籍",
+    "消防",
+    "应急",
+    "食品",
+    "药品",
+    "特种设备",
+    "排污",
+    "噪声",
+    "垃圾",
+    "燃气",
+    "供热",
+    "统计",
+    "档案",
+    "图书",
+    "体育",
+    "文物",
+    "非遗",
+    "民宿",
+    "景区",
+    "客流",
+    "快递",
+    "仓储",
+    "港口",
+    "铁路",
+    "机场",
+    "种子",
+    "农机",
+    "渔业",
+    "畜牧",
+    "林权",
+    "湿地",
+    "矿产",
+    "地质",
+]
+KINDS = [
+    "产量",
+    "价格",
+    "监测",
+    "登记",
+    "统计",
+    "名录",
+    "许可",
+    "处罚",
+    "排放",
+    "能耗",
+    "投诉",
+    "办件",
+    "收入",
+    "支出",
+    "库存",
+    "检验",
+    "预警",
+    "事故",
+    "合同",
+    "招标",
+    "中标",
+    "验收",
+    "评价",
+    "排名",
+    "补贴",
+]
 ENDS = ["数据", "信息", "清单", "明细", "年报", "月报", "目录", "记录", "情况", "台账", "公示", "汇总"]
-ENGLISH = ["citrus", "rice", "tea", "company", "traffic", "air", "water", "weather", "hospital", "school", "credit", "power", "product", "tourism", "logistics", "park", "community", "bus", "parking", "road"]
-ENGLISH_KINDS = ["output", "price", "monitoring", "registry", "statistics", "list", "permit", "penalty", "emission", "energy", "complaint", "case", "income", "budget", "stock", "inspection", "warning"]
+ENGLISH = [
+    "citrus",
+    "rice",
+    "tea",
+    "company",
+    "traffic",
+    "air",
+    "water",
+    "weather",
+    "hospital",
+    "school",
+    "credit",
+    "power",
+    "product",
+    "tourism",
+    "logistics",
+    "park",
+    "community",
+    "bus",
+    "parking",
+    "road",
+]
+ENGLISH_KINDS = [
+    "output",
+    "price",
+    "monitoring",
+    "registry",
+    "statistics",
+    "list",
+    "permit",
+    "penalty",
+    "emission",
+    "energy",
+    "complaint",
+    "case",
+    "income",
+    "budget",
+    "stock",
+    "inspection",
+    "warning",
+]
 COMMON = "的一是在有和人这中大为上个国我以要他时来用们生到作地于出就分对成会可主发年动同工也能下过子说产种面而方后多定行学法所民得经".strip()
 COLUMNS = (
     "id, name, title_zh, title_en, about_zh, about_en, unit, state, opening, sharing, grade, subjects, tags, licence, freshness, "
@@ -56,20 +216,55 @@ def fill(city: City, records: int, seed: int = 7) -> None:
     """Write `records` seeded datasets, one in ten known to staff only."""
     draw = random.Random(seed)
     units = [Unit("3308", None, "city", "city", Text(zh="衢州市", en="Quzhou"))]
-    units += [Unit(f"3308-{i:03}", "3308", "department", "city", Text(zh=f"{draw.choice(THINGS)}局{i}", en=f"Bureau {i}")) for i in range(300)]
+    units += [
+        Unit(f"3308-{i:03}", "3308", "department", "city", Text(zh=f"{draw.choice(THINGS)}局{i}", en=f"Bureau {i}"))
+        for i in range(300)
+    ]
     with city.db.connection() as conn:
         save_units(conn, units)
         for i in range(20):
             conn.execute("INSERT INTO catalog_subject (name, title_zh) VALUES (%s, %s)", (f"s{i}", THINGS[i]))
     tags = [f"{a}{b}" for a in THINGS for b in KINDS[:20]]
     at = now()
-    with city.db.connection() as conn, conn.cursor() as cursor, cursor.copy(f"COPY catalog_dataset ({COLUMNS}) FROM STDIN") as copy:
-        copy.set_types(["uuid", *["text"] * 10, "text[]", "text[]", "text", "text", "bool", "text", "jsonb", "jsonb", *["timestamptz"] * 3, "float4", "int8", "text[]", "int8"])
+    with (
+        city.db.connection() as conn,
+        conn.cursor() as cursor,
+        cursor.copy(f"COPY catalog_dataset ({COLUMNS}) FROM STDIN") as copy,
+    ):
+        copy.set_types(
+            [
+                "uuid",
+                *["text"] * 10,
+                "text[]",
+                "text[]",
+                "text",
+                "text",
+                "bool",
+                "text",
+                "jsonb",
+                "jsonb",
+                *["timestamptz"] * 3,
+                "float4",
+                "int8",
+                "text[]",
+                "int8",
+            ]
+        )
         for i in range(records):
             place, thing, kind, end = draw.choice(PLACES), draw.choice(THINGS), draw.choice(KINDS), draw.choice(ENDS)
             english = f"{draw.choice(ENGLISH)} {draw.choice(ENGLISH_KINDS)} {i % 40 + 1985}".title() if i % 3 == 0 else ""
-            about = "".join(f"{draw.choice(PLACES)}{draw.choice(THINGS)}{''.join(draw.choices(COMMON, k=6))}{draw.choice(KINDS)}，" for _ in range(4))
-            items = [{"name": f"c{j}", "title": {"zh": f"{draw.choice(THINGS)}{draw.choice(KINDS)}", "en": ""}, "about": {"zh": "", "en": ""}} for j in range(6)]
+            about = "".join(
+                f"{draw.choice(PLACES)}{draw.choice(THINGS)}{''.join(draw.choices(COMMON, k=6))}{draw.choice(KINDS)}，"
+                for _ in range(4)
+            )
+            items = [
+                {
+                    "name": f"c{j}",
+                    "title": {"zh": f"{draw.choice(THINGS)}{draw.choice(KINDS)}", "en": ""},
+                    "about": {"zh": "", "en": ""},
+                }
+                for j in range(6)
+            ]
             opening = "none" if i % 10 == 0 else draw.choice(["unconditional", "restricted"])
             unit = f"3308-{draw.randrange(300):03}"
             copy.write_row(
@@ -103,7 +298,9 @@ def questions(n: int, seed: int = 11) -> dict[str, list[Ask]]:
         "one word": [ask(draw.choice(THINGS), offset=i) for i in range(n)],
         "a glossary word": [ask(draw.choice(["柑橘", "柑", "citrus"]), offset=i) for i in range(n)],
         "two words run together": [ask(draw.choice(THINGS) + draw.choice(KINDS), offset=i) for i in range(n)],
-        "place, thing, kind, end": [ask(draw.choice(PLACES) + draw.choice(THINGS) + draw.choice(KINDS) + draw.choice(ENDS)) for _ in range(n)],
+        "place, thing, kind, end": [
+            ask(draw.choice(PLACES) + draw.choice(THINGS) + draw.choice(KINDS) + draw.choice(ENDS)) for _ in range(n)
+        ],
         "English words": [ask(f"{draw.choice(ENGLISH)} {draw.choice(ENGLISH_KINDS)}", offset=i) for i in range(n)],
         "one common character": [ask(draw.choice(COMMON), offset=i) for i in range(n)],
         "word and filters": [ask(draw.choice(THINGS), filters=filters()) for _ in range(n)],
@@ -141,7 +338,9 @@ def measure(city: City, each: int) -> list[float]:
             hits.append(search(city, one, asker).total)
             times.append((time.perf_counter() - started) * 1000)
         everything += times
-        print(f"{kind:<28}{statistics.median(hits):>10,.0f}{statistics.median(times):>9.1f}{percentile(times, 0.95):>9.1f}{percentile(times, 0.99):>9.1f}{max(times):>9.1f}")
+        print(
+            f"{kind:<28}{statistics.median(hits):>10,.0f}{statistics.median(times):>9.1f}{percentile(times, 0.95):>9.1f}{percentile(times, 0.99):>9.1f}{max(times):>9.1f}"
+        )
     return everything
 
 
@@ -165,7 +364,9 @@ def main() -> None:
             print(f"built the index in {built:.1f} s; {size / 1_048_576:.0f} MB on disk; +{grown:.0f} MB resident\n")
             search(city, Ask("预热"))
             everything = measure(city, said.each)
-            print(f"{'all':<28}{'':>10}{statistics.median(everything):>9.1f}{percentile(everything, 0.95):>9.1f}{percentile(everything, 0.99):>9.1f}{max(everything):>9.1f}")
+            print(
+                f"{'all':<28}{'':>10}{statistics.median(everything):>9.1f}{percentile(everything, 0.95):>9.1f}{percentile(everything, 0.99):>9.1f}{max(everything):>9.1f}"
+            )
             row = city.db.one("SELECT id FROM catalog_dataset LIMIT 1")
             assert row is not None
             with city.db.connection() as conn:
