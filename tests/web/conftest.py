@@ -55,7 +55,8 @@ def quzhou(city: City) -> City:
     return city
 
 
-@pytest.fixture(scope="session")
+# Not for the whole session: while Playwright runs, an event loop runs in this thread and no other can.
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """Debian's Chromium."""
     found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
