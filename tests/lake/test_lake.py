@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import resource
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from sanqu.ground.city import City
-from sanqu.ground.errors import BadInput, Conflict
+from sanqu.ground.errors import BadInput, Conflict, Unavailable
 from sanqu.lake import Commit, Contract, Lake, lake_of
 
 
@@ -161,3 +163,24 @@ def test_upkeep_keeps_every_row_and_the_newest_snapshot(city: City) -> None:
     assert lake.count("air-stations") == 6
     write(lake, "upsert", "(0, 'changed', 1.0)")
     assert rows(lake)[0] == (0, "changed", 1.0)
+
+
+def test_a_disk_that_is_full_is_said_and_nothing_half_written_stays(city: City) -> None:
+    lake = lake_of(city)
+    lake.declare(stations(), "system")
+    write(lake, "append", "(1, 'a', 1.0)")
+    before = set(Path(city.settings.lake_folder).rglob("*.parquet"))
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    # A file may grow no further than this: to the engine the same as a disk that is full.
+    resource.setrlimit(resource.RLIMIT_FSIZE, (256 * 1024, hard))
+    try:
+        with lake.engine() as duck, pytest.raises(Unavailable) as refused:
+            many = "SELECT i + 10 AS id, uuid()::VARCHAR AS name, random() AS pm25 FROM range(500000) AS t(i)"
+            lake.append("air-stations", many, Commit("test"), duck=duck)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert refused.value.code == "lake.disk-full"
+    assert rows(lake) == [(1, "a", 1.0)]
+    assert set(Path(city.settings.lake_folder).rglob("*.parquet")) == before
+    write(lake, "append", "(2, 'b', 2.0)")
+    assert lake.count("air-stations") == 2

@@ -164,7 +164,9 @@ def _check_names(contract: Contract) -> None:
         if not item.name or len(item.name) > ITEM_NAME_LIMIT or item.name.casefold().startswith("_sanqu"):
             raise _contradiction(contract.name, f"fields.{item.name}", "名称不可用", "the name cannot be used")
         if item.name.casefold() in RESERVED:
-            raise _contradiction(contract.name, f"fields.{item.name}", "这个名称由数据湖自己使用", "the lake keeps this name for itself")
+            raise _contradiction(
+                contract.name, f"fields.{item.name}", "这个名称由数据湖自己使用", "the lake keeps this name for itself"
+            )
         if folded[item.name.casefold()] > 1:
             raise _contradiction(contract.name, f"fields.{item.name}", "重名（不分大小写）", "named twice (case aside)")
 

@@ -129,6 +129,8 @@ class Lake(Writes):
             duck.execute("CALL ducklake_expire_snapshots('lake', older_than => ?)", [now() - timedelta(days=days)])
             # Readers that started before may still hold files of expired snapshots: an hour is longer than any read.
             duck.execute("CALL ducklake_cleanup_old_files('lake', older_than => ?)", [now() - timedelta(hours=1)])
+            # What a killed process left half-written belongs to no snapshot; a day is longer than any write.
+            duck.execute("CALL ducklake_delete_orphaned_files('lake', older_than => ?)", [now() - timedelta(days=1)])
 
 
 @job("lake.maintain", every="17 3 * * *")

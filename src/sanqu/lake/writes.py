@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import random
+import re
 import time
 from collections.abc import Callable
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from dataclasses import field as default
 from datetime import datetime
+from pathlib import Path
 from typing import Any, TypeVar
 
 import duckdb
@@ -23,6 +25,7 @@ Result = TypeVar("Result")
 
 TRIES = 12
 CONFLICT_SIGNS = ("conflict", "Failed to commit", "could not serialize", "deadlock")
+HALF_WRITTEN = re.compile(r'Could not write file "([^"]+/ducklake-[0-9a-f-]+\.parquet)"')
 NOTE_WRITE = "UPDATE lake_dataset SET changed = now(), snapshot = greatest(snapshot, %s), rows = %s WHERE name = %s"
 
 
@@ -229,8 +232,17 @@ def retried(name: str, once: Callable[[], Result]) -> Result:
                     Text(zh="稍后再试", en="Try again later"),
                     name,
                 ) from fault
+            _remove_half_written(said)
             raise _said_by_engine(name, said) from fault
     raise AssertionError("unreachable")
+
+
+def _remove_half_written(said: str) -> None:
+    """Remove the file that the engine says it could not finish; it is in no snapshot and only takes the room that lacks."""
+    named = HALF_WRITTEN.search(said)
+    if named is not None:
+        with suppress(OSError):
+            Path(named[1]).unlink()
 
 
 def _said_by_engine(name: str, said: str) -> Unavailable | BadInput:
