@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from sanqu.ground.city import City
 from sanqu.ground.errors import BadInput, Conflict, Unavailable
@@ -184,3 +186,19 @@ def test_a_disk_that_is_full_is_said_and_nothing_half_written_stays(city: City) 
     assert set(Path(city.settings.lake_folder).rglob("*.parquet")) == before
     write(lake, "append", "(2, 'b', 2.0)")
     assert lake.count("air-stations") == 2
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(keys=st.lists(st.one_of(st.none(), st.integers(-3, 3)), max_size=8))
+def test_whatever_the_order_a_doubled_key_is_found_and_only_then(city: City, keys: list[int | None]) -> None:
+    lake = lake_of(city)
+    lake.declare(stations(), "system")
+    values = ", ".join(f"({'NULL' if key is None else key}::BIGINT, 'n', 1.0)" for key in keys) or "(0::BIGINT, 'n', 1.0)"
+    doubled = len(set(keys)) < len(keys)
+    if doubled:
+        with pytest.raises(BadInput, match="One key stands"):
+            write(lake, "upsert", values)
+    else:
+        write(lake, "upsert", values)
+    write(lake, "replace", "(99, 'n', 1.0)")
+    write(lake, "delete", "(99, 'n', 1.0)")

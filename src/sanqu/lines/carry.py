@@ -19,7 +19,7 @@ from sanqu.lines.sources.units import Opening, Reading, Reject, Unit
 from sanqu.lines.staging import Stage
 from sanqu.lines.wording import word_fault
 
-SAMPLE_ROWS = 100_000
+SAMPLE_ROWS = 20_000
 # A unit of which most rows are refused, and so many, is the wrong file or the wrong contract.
 MANY_REFUSED = 100_000
 
