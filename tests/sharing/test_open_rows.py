@@ -157,13 +157,17 @@ def test_csv_and_arrow_hold_the_same_rows(grove: City, site: httpx.Client) -> No
         ("area=much", "area"),
         ("area__contains=1", "area__contains"),
         ("planted=1' OR '1'='1", "planted"),
+        ("county=a%00b", "county"),
+        ("id__gt=99999999999999999999", "id__gt"),
+        ("id=1.5", "id"),
     ],
 )
 def test_a_query_that_makes_no_sense_is_refused_by_name(grove: City, site: httpx.Client, query: str, named: str) -> None:
     refused = site.get(f"/api/open/orchards?{query}")
     assert refused.status_code == 400
     assert refused.headers["content-type"] == "application/problem+json"
-    assert named.split("__")[0] in refused.text or refused.json()["code"] == "rows.value"
+    assert refused.json()["instance"] == named
+    assert "SELECT" not in refused.text and "lake.main" not in refused.text
 
 
 def test_sql_in_a_filter_is_only_text(grove: City, site: httpx.Client) -> None:

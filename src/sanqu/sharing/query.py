@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from datetime import date, datetime, time
 from typing import Any, Literal
 
 import orjson
 
 from sanqu.ground.errors import BadInput
 from sanqu.ground.i18n import Text
-from sanqu.lake import Contract, quote_ident
+from sanqu.lake import Contract, Field, quote_ident
 
 Format = Literal["json", "csv", "arrow"]
 FORMATS: tuple[Format, ...] = ("json", "csv", "arrow")
@@ -152,7 +153,41 @@ def _filter(name: str, value: str, contract: Contract, readable: Sequence[str]) 
     if operator == "isnull" and value not in ("true", "false"):
         raise _bad(name, "应为 true 或 false", "should be true or false")
     values = tuple(value.split(",")) if operator == "in" else (value,)
+    for one in values:
+        _refuse_misfit(name, one, contract.field(item), operator)
     return Filter(item, operator, values)
+
+
+# How the text of a URL becomes a value of each type; what raises does not fit. The engine reads the same forms.
+READERS: dict[str, Callable[[str], object]] = {
+    "BIGINT": int, "INTEGER": int, "DOUBLE": float, "DATE": date.fromisoformat, "TIME": time.fromisoformat,
+    "TIMESTAMP": datetime.fromisoformat,
+}  # fmt: skip
+BOOLEANS = ("true", "false", "1", "0", "t", "f")
+
+
+def _refuse_misfit(name: str, value: str, item: Field, operator: str) -> None:
+    if "\0" in value:
+        raise _bad(name, "不能含 NUL 字符", "must not hold a NUL character")
+    if operator == "isnull" or item.lake_type == "VARCHAR":
+        return
+    fits = value.lower() in BOOLEANS if item.lake_type == "BOOLEAN" else _reads(READERS[item.lake_type], value)
+    if not fits:
+        shown = value[:60]
+        raise _bad(
+            name,
+            f"“{shown}”不是 {item.type}（日期写作 2021-06-11，数字不带单位）",
+            f"“{shown}” is no {item.type} (dates as 2021-06-11, numbers without a unit)",
+        )
+
+
+def _reads(reader: Callable[[str], object], value: str) -> bool:
+    try:
+        read = reader(value)
+    except ValueError:
+        return False
+    # The engine's whole numbers end at 64 bits, and it takes no underscores.
+    return "_" not in value and (not isinstance(read, int) or -(2**63) <= read < 2**63)
 
 
 def sort_key(query: RowQuery, contract: Contract) -> tuple[Order, ...]:

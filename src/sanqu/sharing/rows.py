@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import logging
 from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlencode
@@ -13,7 +14,7 @@ import orjson
 import pyarrow as pa
 
 from sanqu.ground.city import City
-from sanqu.ground.errors import BadInput
+from sanqu.ground.errors import BadInput, SanquError, Unavailable
 from sanqu.ground.i18n import Text
 from sanqu.lake import Contract, lake_of
 from sanqu.lake.hot import hot_copies_of
@@ -21,6 +22,8 @@ from sanqu.sharing.cache import Answer, answers_of
 from sanqu.sharing.query import Compiled, Place, RowQuery, compile_rows, decode_place, encode_place, sort_key
 from sanqu.sharing.safe import safe_cell
 from sanqu.sharing.views import View
+
+log = logging.getLogger(__name__)
 
 MEDIA = {"json": "application/json", "csv": "text/csv; charset=utf-8", "arrow": "application/vnd.apache.arrow.stream"}
 
@@ -66,7 +69,7 @@ def _run(
         try:
             return _run_on(city, copy, contract.name, compiled, snapshot, counted)
         except duckdb.ConversionException as fault:
-            raise _unreadable(contract.name, fault) from fault
+            raise _unreadable(contract.name, snapshot, fault) from fault
         except duckdb.CatalogException:
             # The copy was dropped a moment ago for a newer one; the lake still has the snapshot.
             pass
@@ -74,7 +77,7 @@ def _run(
         table = lake_of(city).at_snapshot(contract.name, snapshot)
         return _run_on(city, table, contract.name, compiled, snapshot, counted)
     except duckdb.Error as fault:
-        raise _unreadable(contract.name, fault) from fault
+        raise _unreadable(contract.name, snapshot, fault) from fault
 
 
 def _run_on(
@@ -99,21 +102,29 @@ def _total(city: City, duck: duckdb.DuckDBPyConnection, name: str, compiled: Com
     return total
 
 
-def _unreadable(name: str, fault: duckdb.Error) -> BadInput:
-    said = str(fault)
+def _unreadable(name: str, snapshot: int, fault: duckdb.Error) -> SanquError:
+    """What the engine's refusal means to the asker; its own words go to the log, for they hold our SQL."""
+    log.warning("rows of %s at %s could not be read: %s", name, snapshot, fault)
     if isinstance(fault, duckdb.ConversionException):
         return BadInput(
             "rows.value",
-            Text(zh=f"筛选的值与数据项的类型不符：{said[:200]}", en=f"A value of a filter does not fit its item: {said[:200]}"),
+            Text(zh="筛选的值与数据项的类型不符", en="A value of a filter does not fit its item"),
             Text(zh="日期写作 2021-06-11，数字不带单位", en="Write dates as 2021-06-11 and numbers without a unit"),
             name,
         )
-    return BadInput(
-        "rows.snapshot",
-        Text(zh="这个快照读不到了", en="This snapshot can no longer be read"),
-        Text(zh="从第一页重新开始", en="Start again from the first page"),
+    if "snapshot" in str(fault).lower() or "does not exist" in str(fault):
+        return BadInput(
+            "rows.snapshot",
+            Text(zh=f"快照 {snapshot} 读不到了", en=f"Snapshot {snapshot} can no longer be read"),
+            Text(zh="从第一页重新开始", en="Start again from the first page"),
+            name,
+            facts={"snapshot": snapshot},
+        )
+    return Unavailable(
+        "rows.engine",
+        Text(zh="数据引擎没有答上来", en="The engine could not answer"),
+        Text(zh="稍后再试；一直如此请告诉管理员", en="Try again later; if it stays so, tell an administrator"),
         name,
-        facts={"engine": said[:300]},
     )
 
 
