@@ -16,6 +16,7 @@ from sanqu.ground.city import City
 from sanqu.ground.i18n import Text
 from sanqu.ground.people.units import Unit, save_units
 from sanqu.lake import Change, Commit, Contract, lake_of
+from sanqu.sharing.usage import uses_of
 
 NASTY = ["=1+1", "+86", "-5 度", "@cmd", "平常", 'say "hi", ok', "two\nlines", ""]
 
@@ -98,3 +99,11 @@ def test_a_reader_who_hangs_up_stops_the_engine_and_the_next_one_is_served(libra
     with site.stream("GET", "/open/words.csv") as answer:
         next(answer.iter_raw(100))
     assert len(site.get("/open/words.csv").text.splitlines()) == 20_001
+
+
+def test_reading_a_dataset_is_counted_as_use(library: City, site: httpx.Client) -> None:
+    for path in ("/open/words.csv", "/api/open/words", "/datasets/words"):
+        assert site.get(path).status_code == 200
+    uses_of(library).write_down()
+    row = library.db.one("SELECT used FROM catalog_dataset WHERE name = 'words'")
+    assert row == {"used": 3}

@@ -17,6 +17,7 @@ from sanqu.sharing.downloads import MEDIA, FileFormat, stream_copy, stream_file,
 from sanqu.sharing.limits import limit_rate
 from sanqu.sharing.query import parse_rows_query
 from sanqu.sharing.rows import answer_rows
+from sanqu.sharing.usage import uses_of
 from sanqu.sharing.views import View, remembered_view, view_of
 
 router = APIRouter(tags=["open"])
@@ -59,8 +60,10 @@ async def open_rows(request: Request, dataset: str) -> Response:
     if view is not None:
         kept = answers_of(city).get(_key(view, request))
         if kept is not None:
+            uses_of(city).count(dataset)
             return _respond(request, kept)
     answer = await asyncio.to_thread(_answer, city, asker, dataset, request)
+    uses_of(city).count(dataset)
     return _respond(request, answer)
 
 
@@ -109,6 +112,7 @@ def download(
     at = snapshot if snapshot is not None else view.snapshot
     # A snapshot that cannot be read is said now, not in the middle of a file.
     lake_of(city).count(view.opened.contract.name, at)
+    uses_of(city).count(dataset)
     name = f"{dataset}.{format_}"
     headers = {"Content-Disposition": f'attachment; filename="{name}"', "X-Sanqu-Snapshot": str(at)}
     body = stream_file(write_xlsx(city, view, at)) if format_ == "xlsx" else stream_copy(city, view, at, format_)

@@ -21,6 +21,7 @@ from sanqu.ground.pages import render
 from sanqu.ground.people.askers import Asker
 from sanqu.lake import lake_of
 from sanqu.sharing.look import chartable, choose_axes, draw, first_rows
+from sanqu.sharing.usage import uses_of
 from sanqu.sharing.views import View, view_of
 
 router = APIRouter(include_in_schema=False)
@@ -83,6 +84,7 @@ def dataset_page(
 ) -> HTMLResponse:
     """Everything about one dataset, a tab at a time."""
     dataset = show(city, name, asker)
+    uses_of(city).count(dataset.name)
     tab = tab if tab in TABS else "preview"
     view, refusal = _view(city, asker, dataset)
     with city.db.connection() as conn:

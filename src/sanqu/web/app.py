@@ -19,6 +19,7 @@ from sanqu import __version__
 from sanqu.ground.city import City
 from sanqu.ground.http import SESSION_COOKIE, answer_errors
 from sanqu.ground.ledger import integrate
+from sanqu.sharing.usage import uses_of
 from sanqu.web.pages import error_page
 
 log = logging.getLogger(__name__)
@@ -80,19 +81,24 @@ def _foreign(headers: dict[bytes, bytes]) -> bool:
 
 @asynccontextmanager
 async def _living(app: FastAPI) -> AsyncIterator[None]:
-    """While the application lives, what commits is strung onto the ledger every second."""
+    """While the application lives, what commits is strung onto the ledger, and uses are written down, every second."""
 
     async def sequence() -> None:
         while True:
             try:
-                await asyncio.to_thread(integrate, app.state.city)
+                await asyncio.to_thread(_write_down, app.state.city)
             except Exception:
-                log.warning("the ledger could not be extended", exc_info=True)
+                log.warning("the ledger or the uses could not be written down", exc_info=True)
             await asyncio.sleep(1)
 
     task = asyncio.create_task(sequence())
     yield
     task.cancel()
+
+
+def _write_down(city: City) -> None:
+    integrate(city)
+    uses_of(city).write_down()
 
 
 def make_app(city: City) -> FastAPI:

@@ -36,6 +36,7 @@ LAST_RUNS = """
 SELECT DISTINCT ON (line) line, id FROM lines_run WHERE line = ANY(%s) ORDER BY line, id DESC
 """
 WAITING = "SELECT line, count(*) AS n FROM lines_quarantine WHERE state = 'waiting' GROUP BY line"
+QUEUED = "SELECT 1 FROM procrastinate_jobs WHERE queueing_lock = %s AND status = 'todo'"
 COUNT_RUNS = "SELECT count(*) AS n FROM lines_run WHERE line = %s"
 COUNT_ROWS = """
 SELECT count(*) AS n FROM lines_quarantine
@@ -63,7 +64,7 @@ url = "https://example.org/data.csv"
 NEW_DATASET = """\
 name = "my-dataset"
 title = { zh = "我的数据集", en = "My dataset" }
-description = { zh = "", en = "" }
+description = { zh = "一两句话说明里面是什么", en = "A sentence or two on what it holds" }
 steward = "UNIT"
 grade = "L1"                   # L1 … L4
 sharing = "unconditional"      # conditional, none
@@ -147,6 +148,7 @@ def line_page(request: Request, city: InCity, asker: SignedIn, page: Paging, nam
     waiting = {str(r["line"]): int(r["n"]) for r in city.db.all(WAITING)}.get(name, 0)
     return render(
         request, "web/line.html", line=line, runs=shown, total=int(counted["n"]) if counted else 0, page=page, waiting=waiting,
+        queued=city.db.one(QUEUED, (f"line:{name}",)) is not None,
         running=next((run for run in shown if run.state == RunState.RUNNING), None), chart=chart if len(shown) > 1 else None,
     )  # fmt: skip
 
