@@ -27,7 +27,7 @@ from sanqu.ground.people.units import unit
 from sanqu.lake import Contract, lake_of
 from sanqu.lines.keeping import line_of, lines, refuse_stranger, run_of, runs, save_line
 from sanqu.lines.quarantine import drop, mend, quarantined
-from sanqu.lines.records import Line, Run, RunState
+from sanqu.lines.records import Line, Quarantined, Run, RunState
 from sanqu.lines.replay import replay
 
 router = APIRouter(include_in_schema=False)
@@ -198,9 +198,14 @@ def quarantine(
     counted = city.db.one(COUNT_ROWS, wanted)
     rows = [quarantined(city, int(row["id"])) for row in city.db.all(MY_ROWS, wanted)]
     return render(
-        request, "web/quarantine.html", rows=rows, line=line, state=state, names=mine, page=page, replayed=replayed,
+        request, "web/quarantine.html", order=_item_order(city, rows), rows=rows, line=line, state=state, names=mine, page=page, replayed=replayed,
         total=int(counted["n"]) if counted else 0,
     )  # fmt: skip
+
+
+def _item_order(city: City, rows: list[Quarantined]) -> dict[str, tuple[str, ...]]:
+    """The items of each dataset in the order of its contract; PostgreSQL keeps a row's JSON in an order of its own."""
+    return {name: lake_of(city).contract(name).names for name in {row.dataset for row in rows}}
 
 
 @router.post("/workbench/quarantine/{number}/mend")
