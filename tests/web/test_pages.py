@@ -157,3 +157,9 @@ def test_the_ledger_says_nothing_of_a_dataset_the_reader_may_not_know_of(page: P
     integrate(quzhou)
     entry = read_entries(quzhou, subject="dataset:hidden-list")[0]
     assert page.request.get(f"/api/ledger/{entry.index}/proof").status == 403
+
+
+def test_a_guesser_of_passwords_is_slowed_down(page: Page) -> None:
+    codes = [page.request.post("/sign-in", form={"login": "admin", "password": "guess"}).status for _ in range(12)]
+    assert codes[:10] == [403] * 10
+    assert codes[-1] == 429

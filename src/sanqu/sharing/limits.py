@@ -14,6 +14,8 @@ from sanqu.ground.errors import Busy
 from sanqu.ground.i18n import Text
 from sanqu.ground.people.askers import Asker
 
+TRIES_PER_MINUTE = 10
+
 
 class Buckets:
     """Token buckets, one per asker, the longest unused forgotten first."""
@@ -43,6 +45,24 @@ def address_of(request: Request, city: City) -> str:
         if forwarded:
             return forwarded
     return request.client.host if request.client else "local"
+
+
+def limit_tries(request: Request, city: City, login: str) -> None:
+    """Count one try to sign in, per address and per login; raises `Busy` when a guesser has had enough of them."""
+    buckets = city.part(Buckets, Buckets)
+    at = time.monotonic()
+    wait = max(
+        buckets.take(f"sign-in:{address_of(request, city)}", TRIES_PER_MINUTE, at),
+        buckets.take(f"login:{login.strip().lower()}", TRIES_PER_MINUTE, at),
+    )
+    if wait > 0:
+        seconds = math.ceil(wait)
+        raise Busy(
+            "people.too-many-tries",
+            Text(zh="登录尝试太频繁", en="Too many tries to sign in"),
+            Text(zh=f"{seconds} 秒后再试，或请管理员给一个登录链接", en=f"Try again in {seconds} s, or ask for a sign-in link"),
+            facts={"retry_after": seconds},
+        )
 
 
 def limit_rate(request: Request, city: City, asker: Asker) -> None:

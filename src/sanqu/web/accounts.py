@@ -12,13 +12,14 @@ from sanqu.ground.pages import render
 from sanqu.ground.people.keys import list_keys, make_key, revoke_key
 from sanqu.ground.people.persons import check_password, set_password
 from sanqu.ground.people.sessions import end_session, link_is_open, open_session, set_lang, use_link
+from sanqu.sharing.limits import limit_tries
 
 router = APIRouter(include_in_schema=False)
 
 
-def _with_session(token: str, to: str = "/") -> Response:
+def _with_session(request: Request, token: str, to: str = "/") -> Response:
     response = RedirectResponse(to, 303)
-    response.set_cookie(SESSION_COOKIE, token, httponly=True, samesite="lax", path="/")
+    response.set_cookie(SESSION_COOKIE, token, httponly=True, samesite="lax", path="/", secure=request.url.scheme == "https")
     return response
 
 
@@ -47,12 +48,13 @@ def sign_in_page(request: Request, next_: str = "/") -> HTMLResponse:
 @router.post("/sign-in")
 def sign_in(request: Request, city: InCity, login: Annotated[str, Form()], password: Annotated[str, Form()]) -> Response:
     """Sign in with a password."""
+    limit_tries(request, city, login)
     with city.db.connection() as conn:
         person = check_password(conn, login, password)
         token = open_session(city, conn, person, request.headers.get("user-agent", "")) if person else None
     if token is None:
         return render(request, "web/sign_in.html", 403, wrong=True, token=None, spent=False)
-    return _with_session(token)
+    return _with_session(request, token)
 
 
 @router.get("/sign-in/{token}")
@@ -66,7 +68,7 @@ def link_page(request: Request, city: InCity, token: str) -> HTMLResponse:
 @router.post("/sign-in/{token}")
 def sign_in_by_link(request: Request, city: InCity, token: str) -> Response:
     """Spend the link."""
-    return _with_session(use_link(city, token, request.headers.get("user-agent", "")), "/me")
+    return _with_session(request, use_link(city, token, request.headers.get("user-agent", "")), "/me")
 
 
 @router.post("/sign-out")
@@ -108,4 +110,4 @@ def new_password(request: Request, city: InCity, asker: SignedIn, password: Anno
     with city.db.connection() as conn:
         set_password(conn, asker, asker.user_id or 0, password)
         token = open_session(city, conn, asker.user_id or 0, request.headers.get("user-agent", ""))
-    return _with_session(token, "/me")
+    return _with_session(request, token, "/me")
