@@ -6,7 +6,7 @@ import json
 import random
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from dataclasses import field as default
@@ -26,7 +26,12 @@ Result = TypeVar("Result")
 TRIES = 12
 CONFLICT_SIGNS = ("conflict", "Failed to commit", "could not serialize", "deadlock")
 HALF_WRITTEN = re.compile(r'Could not write file "([^"]+/ducklake-[0-9a-f-]+\.parquet)"')
+# The link to PostgreSQL broke: whether the commit went through before that, nobody here knows.
+LOST_SIGNS = ("server closed the connection", "terminating connection", "connection to server", "no connection to the server",
+              "could not receive data", "could not send data")  # fmt: skip
+PASSWORD = re.compile(r"password='(?:[^'\\]|\\.)*'")
 NOTE_WRITE = "UPDATE lake_dataset SET changed = now(), snapshot = greatest(snapshot, %s), rows = %s WHERE name = %s"
+WRITE_ALONE = "SELECT pg_advisory_lock(hashtext(%s))"
 
 
 @dataclass(frozen=True)
@@ -82,7 +87,8 @@ class Writes(Tables):
             deleted = _number(duck, clear)
             return {"deleted": deleted, "inserted": _number(duck, insert)}
 
-        return self._write(name, commit, duck, swap)
+        with self._alone(name):
+            return self._write(name, commit, duck, swap)
 
     def upsert(
         self,
@@ -128,7 +134,8 @@ class Writes(Tables):
             duck.execute("DROP TABLE temp.main._sanqu_delta")
             return {"inserted": fresh, "updated": known, "unchanged": total - known - fresh}
 
-        return self._write(name, commit, duck, write)
+        with self._alone(name):
+            return self._write(name, commit, duck, write)
 
     def delete(self, name: str, keys_sql: str, commit: Commit, *, duck: duckdb.DuckDBPyConnection) -> Change:
         """Take out the rows whose key is among those of `keys_sql` (a SELECT giving the key's columns)."""
@@ -140,24 +147,33 @@ class Writes(Tables):
     def _columns(self, name: str) -> str:
         return ", ".join(quote_ident(item) for item in self.contract(name).names)
 
+    @contextmanager
+    def _alone(self, name: str) -> Iterator[None]:
+        """Keyed writes to `name` one after the other: two who bring the same new key would both add it, for the lake
+        sees no conflict between two that only add rows."""
+        with self.city.db.own_connection() as conn:
+            conn.execute(WRITE_ALONE, (f"lake.write:{name}",))
+            yield
+
     def _write(self, name: str, commit: Commit, duck: duckdb.DuckDBPyConnection, write: Callable[[], dict[str, int]]) -> Change:
-        def once() -> Change:
+        def once() -> dict[str, int]:
             with _transaction(duck):
                 duck.execute(
                     "CALL lake.set_commit_message(?, ?, extra_info => ?)",
                     [commit.author, commit.message, json.dumps(commit.position, ensure_ascii=False, default=str)],
                 )
-                counts = write()
-            if not (counts.get("inserted") or counts.get("updated") or counts.get("deleted")):
-                return Change(self.current_snapshot(duck), **counts)
-            snapshot = _number(duck, "SELECT id FROM lake.last_committed_snapshot()")
-            rows = _number(duck, f"SELECT count(*) FROM {table_of(name)}")
-            with self.city.db.connection() as conn:
-                conn.execute(NOTE_WRITE, (snapshot, rows, name))
-            self.city.bus.publish(f"lake.write.{name}", {"dataset": name, "snapshot": snapshot, **counts})
-            return Change(snapshot, **counts)
+                return write()
 
-        return retried(name, once)
+        # Only what the transaction undoes is tried again; what follows its commit is not.
+        counts = retried(name, once)
+        if not (counts.get("inserted") or counts.get("updated") or counts.get("deleted")):
+            return Change(self.current_snapshot(duck), **counts)
+        snapshot = _number(duck, "SELECT id FROM lake.last_committed_snapshot()")
+        rows = _number(duck, f"SELECT count(*) FROM {table_of(name)}")
+        with self.city.db.connection() as conn:
+            conn.execute(NOTE_WRITE, (snapshot, rows, name))
+        self.city.bus.publish(f"lake.write.{name}", {"dataset": name, "snapshot": snapshot, **counts})
+        return Change(snapshot, **counts)
 
     def current_snapshot(self, duck: duckdb.DuckDBPyConnection) -> int:
         """The newest snapshot of the lake."""
@@ -226,7 +242,17 @@ def retried(name: str, once: Callable[[], Result]) -> Result:
         try:
             return once()
         except duckdb.Error as fault:
-            said = str(fault)
+            said = PASSWORD.sub("password='***'", str(fault))
+            if any(sign in said for sign in LOST_SIGNS):
+                raise Unavailable(
+                    "lake.commit-unsure",
+                    Text(zh="写入时与数据库的连接断了", en="The link to the database broke during the write"),
+                    Text(
+                        zh="重跑即可：已写入的会认出来，不会写两次",
+                        en="Run again: what was written is recognised and not written twice",
+                    ),
+                    name,
+                ) from fault
             if any(sign in said for sign in CONFLICT_SIGNS) and attempt < TRIES - 1:
                 time.sleep(random.uniform(0.005, 0.02) * 1.6**attempt)
                 continue
