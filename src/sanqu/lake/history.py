@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -39,6 +40,35 @@ ORDER BY s.snapshot_id DESC LIMIT %(limit)s
 TABLE_IDS = (
     f"SELECT table_id, begin_snapshot FROM {METADATA_SCHEMA}.ducklake_table WHERE table_name = %s AND end_snapshot IS NULL"
 )
+
+# Datasets that changed after the snapshot noted for them: a process died between the lake's commit and the note.
+UNNOTED = f"""
+WITH touched AS (
+    SELECT m[2]::bigint AS table_id, max(c.snapshot_id) AS snapshot
+    FROM {METADATA_SCHEMA}.ducklake_snapshot_changes c,
+         regexp_matches(c.changes_made,
+             '(inserted_into_table|deleted_from_table|inlined_insert|inlined_delete|altered_table):(\\d+)', 'g') AS m
+    GROUP BY 1
+)
+SELECT d.name, touched.snapshot, s.snapshot_time AS at
+FROM touched
+JOIN {METADATA_SCHEMA}.ducklake_table l ON l.table_id = touched.table_id AND l.end_snapshot IS NULL
+JOIN {METADATA_SCHEMA}.ducklake_snapshot s ON s.snapshot_id = touched.snapshot
+JOIN lake_dataset d ON d.name = l.table_name
+WHERE touched.snapshot > d.snapshot
+"""
+NOTE_FOUND = """
+UPDATE lake_dataset SET snapshot = greatest(snapshot, %s), changed = greatest(changed, %s), rows = %s WHERE name = %s
+"""
+# A dataset that rested is read at a snapshot that is about to go; it stands unchanged in the newest one too.
+READ_AT_NEWEST = f"""
+UPDATE lake_dataset SET snapshot = (SELECT max(snapshot_id) FROM {METADATA_SCHEMA}.ducklake_snapshot)
+WHERE snapshot > 0 AND snapshot < coalesce(
+    (SELECT min(snapshot_id) FROM {METADATA_SCHEMA}.ducklake_snapshot WHERE snapshot_time >= %s),
+    (SELECT max(snapshot_id) FROM {METADATA_SCHEMA}.ducklake_snapshot))
+"""
+# Longer than any reader remembers which snapshot a dataset is at.
+REMEMBERED_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
@@ -99,7 +129,8 @@ class Lake(Writes):
 
         `where` and `order` are SQL over the items, written by a room and never by an asker; values go in `params`.
         """
-        chosen = ", ".join(quote_ident(c) for c in columns) if columns else "*"
+        # None is all items; no items at all is nobody's wish, and must never be taken for all.
+        chosen = "*" if columns is None else ", ".join(quote_ident(c) for c in columns) or "NULL AS nothing"
         query = f"SELECT {chosen} FROM {self.at_snapshot(name, snapshot)}"
         query += f" WHERE {where}" if where else ""
         query += f" ORDER BY {order}" if order else ""
@@ -116,17 +147,32 @@ class Lake(Writes):
             query = f"FROM lake.table_changes({sql_text(name)}, {int(start)}, {int(end)}) ORDER BY snapshot_id, rowid"
             return duck.execute(query).to_arrow_table()
 
+    def catch_up(self) -> list[str]:
+        """Note what was written to the lake but not noted, and return those datasets; cheap when there is nothing."""
+        self._opened()
+        found = self.city.db.all(UNNOTED)
+        for row in found:
+            rows = self.count(str(row["name"]))
+            with self.city.db.connection() as conn:
+                conn.execute(NOTE_FOUND, (row["snapshot"], row["at"], rows, row["name"]))
+        return [str(row["name"]) for row in found]
+
     def maintain(self, keep_days: int | None = None) -> None:
         """Write inlined rows out, merge small files, expire snapshots past their days, remove files nobody needs.
 
         The newest snapshot always stays. Readers and writers go on meanwhile.
         """
         days = keep_days if keep_days is not None else self.city.settings.keep_snapshots_days
+        self.catch_up()
         with self.engine() as duck:
             duck.execute("CALL ducklake_flush_inlined_data('lake')")
             duck.execute("CALL ducklake_merge_adjacent_files('lake')")
             duck.execute("CALL ducklake_rewrite_data_files('lake')")
-            duck.execute("CALL ducklake_expire_snapshots('lake', older_than => ?)", [now() - timedelta(days=days)])
+            oldest = now() - timedelta(days=days)
+            with self.city.db.connection() as conn:
+                conn.execute(READ_AT_NEWEST, (oldest,))
+            time.sleep(REMEMBERED_SECONDS)
+            duck.execute("CALL ducklake_expire_snapshots('lake', older_than => ?)", [oldest])
             # Readers that started before may still hold files of expired snapshots: an hour is longer than any read.
             duck.execute("CALL ducklake_cleanup_old_files('lake', older_than => ?)", [now() - timedelta(hours=1)])
             # What a killed process left half-written belongs to no snapshot; a day is longer than any write.

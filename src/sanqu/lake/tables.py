@@ -36,6 +36,8 @@ INSERT INTO lake_dataset (name, version) VALUES (%s, %s)
 ON CONFLICT (name) DO UPDATE SET version = excluded.version, changed = now()
 """
 LAST_VERSION = "SELECT coalesce(max(version), 0) AS n FROM lake_contract WHERE name = %s"
+READ_AT = "UPDATE lake_dataset SET snapshot = greatest(snapshot, %s) WHERE name = %s AND snapshot > 0"
+CURRENT_SNAPSHOT = "SELECT id FROM lake.current_snapshot()"
 NAMES = "SELECT name FROM lake_dataset ORDER BY name"
 FORGET = "DELETE FROM lake_dataset WHERE name = %s"
 COLUMNS = "SELECT column_name FROM duckdb_columns() WHERE database_name = 'lake' AND schema_name = 'main' AND table_name = ?"
@@ -116,15 +118,23 @@ class Tables(Engine):
             old = Contract.from_descriptor(row["body"]) if row else None
             if row and old == contract:
                 return int(row["version"])
+            moved_to: int | None = None
             with self.engine() as duck:
                 if old is None:
                     _create(duck, contract)
                 else:
-                    _migrate(duck, contract, plan_migration(old, contract))
+                    plan = plan_migration(old, contract)
+                    _migrate(duck, contract, plan)
+                    if plan.renamed or plan.added or plan.widened:
+                        # Readers read at the snapshot noted; the one before has not these items.
+                        found = duck.execute(CURRENT_SNAPSHOT).fetchone()
+                        moved_to = int(found[0]) if found else None
             last = conn.execute(LAST_VERSION, (contract.name,)).fetchone()
             version = (int(last["n"]) if last else 0) + 1
             conn.execute(ADD_VERSION, (contract.name, version, Jsonb(contract.descriptor()), actor))
             conn.execute(SET_DATASET, (contract.name, version))
+            if moved_to is not None:
+                conn.execute(READ_AT, (moved_to, contract.name))
             append(conn, kind="lake.contract", actor=actor, subject=f"dataset:{contract.name}", facts={"version": version})
         return version
 

@@ -79,6 +79,8 @@ def _begin(city: City, line: Line, actor: str, again: bool) -> int:
         left = [int(row["id"]) for row in conn.execute(LEFT_RUNNING, (line.name,)).fetchall()]
         if left:
             conn.execute(CUT_OFF, (_jsonb(_was_cut_off(line.name).record()), left))
+            # It may have died after the lake's commit: what it wrote would not be read until the next change.
+            lake.catch_up()
         if again:
             conn.execute("DELETE FROM lines_unit WHERE line = %s", (line.name,))
         return keeping.start_run(conn, line, actor, left[-1] if left else None, base)

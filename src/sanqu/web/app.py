@@ -19,6 +19,7 @@ from sanqu import __version__
 from sanqu.ground.city import City
 from sanqu.ground.http import SESSION_COOKIE, answer_errors
 from sanqu.ground.ledger import integrate
+from sanqu.lake import lake_of
 from sanqu.sharing.usage import uses_of
 from sanqu.web.pages import error_page
 
@@ -84,6 +85,10 @@ async def _living(app: FastAPI) -> AsyncIterator[None]:
     """While the application lives, what commits is strung onto the ledger, and uses are written down, every second."""
 
     async def sequence() -> None:
+        try:
+            await asyncio.to_thread(lake_of(app.state.city).catch_up)
+        except Exception:
+            log.warning("what was written to the lake before could not be looked through", exc_info=True)
         while True:
             try:
                 await asyncio.to_thread(_write_down, app.state.city)
