@@ -51,4 +51,18 @@ def decide_opening(dataset: Dataset, contract: Contract, asker: Asker, unit_path
             facts={"opening": dataset.opening, "steward": contract.steward},
         )
     items = tuple(item.name for item in contract.fields if (item.grade or contract.grade) not in CLOSED_GRADES)
+    if not items:
+        raise Refused(
+            "sharing.all-closed",
+            Text(
+                zh="这个数据集的数据项都在 L3 及以上，不开放",
+                en="Every item of this dataset is graded L3 or above and stays closed",
+            ),
+            Text(
+                zh=f"向数据责任单位 {contract.steward} 申请",
+                en=f"Apply to the unit that answers for it: {contract.steward}",
+            ),
+            dataset.name,
+            facts={"steward": contract.steward},
+        )
     return Opened(dataset, contract, items)

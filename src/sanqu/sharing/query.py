@@ -53,6 +53,8 @@ class RowQuery:
     count: bool = False
     format: Format = "json"
     snapshot: int | None = None
+    # What tells rows apart that sort alike: the key, or the row number where the asker may not read all of the key.
+    ties: tuple[str, ...] = ("rowid",)
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,8 @@ class Compiled:
     params: tuple[Any, ...]
     total: str
     total_params: tuple[Any, ...]
+    # Row numbers are the lake's own: a copy of the table has others.
+    by_row_number: bool = False
 
 
 def _bad(name: str, zh: str, en: str) -> BadInput:
@@ -89,6 +93,9 @@ def parse_rows_query(pairs: Iterable[tuple[str, str]], contract: Contract, reada
     `snapshot` steer. Raises `BadInput` naming the parameter.
     """
     query = RowQuery(items=tuple(readable))
+    if contract.primaryKey and set(contract.primaryKey) <= set(readable):
+        # The cursor shows what rows are sorted by, so a key that may not be read must not be in it.
+        query = replace(query, ties=contract.primaryKey)
     filters: list[Filter] = []
     for name, value in pairs:
         match name:
@@ -190,11 +197,10 @@ def _reads(reader: Callable[[str], object], value: str) -> bool:
     return "_" not in value and (not isinstance(read, int) or -(2**63) <= read < 2**63)
 
 
-def sort_key(query: RowQuery, contract: Contract) -> tuple[Order, ...]:
+def sort_key(query: RowQuery) -> tuple[Order, ...]:
     """The full order of a query: what was asked, then the key (or the row number), so that no two rows tie."""
     asked = {by.item for by in query.order}
-    ties = contract.primaryKey or ("rowid",)
-    return (*query.order, *(Order(name) for name in ties if name not in asked))
+    return (*query.order, *(Order(name) for name in query.ties if name not in asked))
 
 
 def compile_rows(query: RowQuery, contract: Contract) -> Compiled:
@@ -203,7 +209,7 @@ def compile_rows(query: RowQuery, contract: Contract) -> Compiled:
     The sort values of each row come back as `_sanqu_0`, `_sanqu_1` … for the cursor. Values only ever travel as
     parameters. Raises `BadInput` for a cursor that does not belong to this query.
     """
-    order = sort_key(query, contract)
+    order = sort_key(query)
     conditions, params = _where(query, contract)
     total = "SELECT count(*) FROM {table}" + (f" WHERE {' AND '.join(conditions)}" if conditions else "")
     total_params = tuple(params)
@@ -216,7 +222,7 @@ def compile_rows(query: RowQuery, contract: Contract) -> Compiled:
     sql = f"SELECT {', '.join(chosen)} FROM {{table}}"
     sql += f" WHERE {' AND '.join(conditions)}" if conditions else ""
     sql += f" ORDER BY {', '.join(_sorting(by) for by in order)} LIMIT {query.limit + 1}"
-    return Compiled(sql, tuple(params), total, total_params)
+    return Compiled(sql, tuple(params), total, total_params, any(by.item == "rowid" for by in order))
 
 
 def _sortable(item: str) -> str:

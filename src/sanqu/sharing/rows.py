@@ -31,7 +31,7 @@ MEDIA = {"json": "application/json", "csv": "text/csv; charset=utf-8", "arrow": 
 def snapshot_for(view: View, query: RowQuery) -> int:
     """The snapshot a page is read at: that of the page before, the one asked for, else the newest."""
     if query.after:
-        return decode_place(query.after, len(sort_key(query, view.opened.contract))).snapshot
+        return decode_place(query.after, len(sort_key(query))).snapshot
     return query.snapshot if query.snapshot is not None else view.snapshot
 
 
@@ -64,20 +64,20 @@ def answer_rows(city: City, view: View, query: RowQuery, pairs: Sequence[tuple[s
 def _run(
     city: City, contract: Contract, compiled: Compiled, snapshot: int, counted: bool
 ) -> tuple[list[tuple[Any, ...]], list[str], int | None]:
-    copy = hot_copies_of(city).table(contract, snapshot)
+    copy = None if compiled.by_row_number else hot_copies_of(city).table(contract, snapshot)
     if copy is not None:
         try:
             return _run_on(city, copy, contract.name, compiled, snapshot, counted)
         except duckdb.ConversionException as fault:
-            raise _unreadable(contract.name, snapshot, fault) from fault
-        except duckdb.CatalogException:
-            # The copy was dropped a moment ago for a newer one; the lake still has the snapshot.
-            pass
+            raise unreadable(contract.name, snapshot, fault) from fault
+        except duckdb.Error as fault:
+            # The copy was dropped a moment ago for a newer one, mostly; the lake still has the snapshot.
+            log.debug("the copy %s could not be read: %s", copy, fault)
     try:
         table = lake_of(city).at_snapshot(contract.name, snapshot)
         return _run_on(city, table, contract.name, compiled, snapshot, counted)
     except duckdb.Error as fault:
-        raise _unreadable(contract.name, snapshot, fault) from fault
+        raise unreadable(contract.name, snapshot, fault) from fault
 
 
 def _run_on(
@@ -102,7 +102,7 @@ def _total(city: City, duck: duckdb.DuckDBPyConnection, name: str, compiled: Com
     return total
 
 
-def _unreadable(name: str, snapshot: int, fault: duckdb.Error) -> SanquError:
+def unreadable(name: str, snapshot: int, fault: duckdb.Error) -> SanquError:
     """What the engine's refusal means to the asker; its own words go to the log, for they hold our SQL."""
     log.warning("rows of %s at %s could not be read: %s", name, snapshot, fault)
     if isinstance(fault, duckdb.ConversionException):
@@ -111,6 +111,19 @@ def _unreadable(name: str, snapshot: int, fault: duckdb.Error) -> SanquError:
             Text(zh="筛选的值与数据项的类型不符", en="A value of a filter does not fit its item"),
             Text(zh="日期写作 2021-06-11，数字不带单位", en="Write dates as 2021-06-11 and numbers without a unit"),
             name,
+        )
+    if isinstance(fault, duckdb.BinderException):
+        return BadInput(
+            "rows.snapshot-items",
+            Text(
+                zh=f"快照 {snapshot} 里还没有其中的某个数据项", en=f"At snapshot {snapshot} one of these items was not there yet"
+            ),
+            Text(
+                zh="用 items 选当时已有的数据项，或读较新的快照",
+                en="Choose items that were, with `items`, or read a newer snapshot",
+            ),
+            name,
+            facts={"snapshot": snapshot},
         )
     if "snapshot" in str(fault).lower() or "does not exist" in str(fault):
         return BadInput(
