@@ -11,9 +11,8 @@ from fastapi.responses import Response, StreamingResponse
 from sanqu.ground.city import City
 from sanqu.ground.http import Asking, InCity, asker_of, city_of
 from sanqu.ground.people.askers import Asker
-from sanqu.lake import lake_of
 from sanqu.sharing.cache import Answer, answers_of
-from sanqu.sharing.downloads import MEDIA, FileFormat, stream_copy, stream_file, write_xlsx
+from sanqu.sharing.downloads import MEDIA, FileFormat, refuse_unreadable, stream_copy, stream_file, write_xlsx
 from sanqu.sharing.limits import limit_rate
 from sanqu.sharing.query import parse_rows_query
 from sanqu.sharing.rows import answer_rows
@@ -61,10 +60,10 @@ async def open_rows(request: Request, dataset: str) -> Response:
         kept = answers_of(city).get(_key(view, request))
         if kept is not None:
             uses_of(city).count(dataset)
-            return _respond(request, kept)
+            return _respond(asker, kept)
     answer = await asyncio.to_thread(_answer, city, asker, dataset, request)
     uses_of(city).count(dataset)
-    return _respond(request, answer)
+    return _respond(asker, answer)
 
 
 async def _asker(request: Request) -> Asker:
@@ -91,10 +90,15 @@ def _answer(city: City, asker: Asker, dataset: str, request: Request) -> Answer:
     return answer
 
 
-def _respond(request: Request, answer: Answer) -> Response:
-    headers = dict(answer.headers)
+def _respond(asker: Asker, answer: Answer) -> Response:
+    headers = dict(answer.headers) | _only_theirs(asker)
     headers["Access-Control-Allow-Origin"] = "*"
     return Response(answer.body, media_type=answer.media_type, headers=headers)
+
+
+def _only_theirs(asker: Asker) -> dict[str, str]:
+    """What someone who is signed in reads may hold more than the public may see: no cache between us may keep it."""
+    return {"Cache-Control": "private, no-store"} if asker.signed_in else {"Vary": "Cookie, Authorization"}
 
 
 @router.get("/open/{dataset}.{format}", summary="下载整个数据集 · Download a whole dataset", response_class=Response)
@@ -110,11 +114,10 @@ def download(
     limit_rate(request, city, asker)
     view = view_of(city, asker, dataset)
     at = snapshot if snapshot is not None else view.snapshot
-    # A snapshot that cannot be read is said now, not in the middle of a file.
-    lake_of(city).count(view.opened.contract.name, at)
+    refuse_unreadable(city, view, at, format_)
     uses_of(city).count(dataset)
     name = f"{dataset}.{format_}"
-    headers = {"Content-Disposition": f'attachment; filename="{name}"', "X-Sanqu-Snapshot": str(at)}
+    headers = {"Content-Disposition": f'attachment; filename="{name}"', "X-Sanqu-Snapshot": str(at)} | _only_theirs(asker)
     body = stream_file(write_xlsx(city, view, at)) if format_ == "xlsx" else stream_copy(city, view, at, format_)
     return StreamingResponse(body, media_type=MEDIA[format_], headers=headers)
 

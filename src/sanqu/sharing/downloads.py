@@ -10,12 +10,13 @@ import tempfile
 import threading
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from typing import Literal
+from typing import BinaryIO, Literal
 
 import duckdb
 
 from sanqu.ground.city import City
 from sanqu.lake import Lake, lake_of
+from sanqu.sharing.rows import unreadable
 from sanqu.sharing.safe import safe_cell, safe_column
 from sanqu.sharing.views import View
 
@@ -31,6 +32,8 @@ MEDIA: dict[str, str] = {
 }
 COPY_OPTIONS = {"csv": "FORMAT csv, HEADER", "json": "FORMAT json, ARRAY true", "parquet": "FORMAT parquet, COMPRESSION zstd"}
 CHUNK = 1 << 20
+# How long an asker may leave a download lying before it is given up.
+STALLED_SECONDS = 120.0
 # What one sheet holds (ECMA-376); rows beyond it go on the next sheet.
 SHEET_ROWS = 1_048_575
 UTF8_MARK = b"\xef\xbb\xbf"
@@ -48,10 +51,20 @@ def select_for(city: City, view: View, snapshot: int, format_: FileFormat) -> st
     return f"SELECT {columns} FROM {table}"
 
 
+def refuse_unreadable(city: City, view: View, snapshot: int, format_: FileFormat) -> None:
+    """Raise the reason why `snapshot` cannot be read: it has expired, or had other items. Said now, not inside a file."""
+    try:
+        with lake_of(city).engine() as duck:
+            duck.execute(f"{select_for(city, view, snapshot, format_)} LIMIT 0")
+    except duckdb.Error as fault:
+        raise unreadable(view.opened.contract.name, snapshot, fault) from fault
+
+
 async def stream_copy(city: City, view: View, snapshot: int, format_: FileFormat) -> AsyncIterator[bytes]:
     """The bytes of a CSV, JSON or Parquet file as the engine writes them, through a pipe.
 
-    An asker who hangs up closes the pipe, which stops the engine. A CSV starts with the UTF-8 mark, so that
+    An asker who hangs up, or takes nothing for `STALLED_SECONDS`, closes the pipe, which stops the engine: a download
+    holds a thread and a connection to the database. A CSV starts with the UTF-8 mark, so that
     spreadsheets read Chinese.
     """
     statement = select_for(city, view, snapshot, format_)
@@ -64,16 +77,54 @@ async def stream_copy(city: City, view: View, snapshot: int, format_: FileFormat
         target=_copy_into, args=(lake_of(city), statement, format_, writing, faults), name="sanqu-download", daemon=True
     )
     writer.start()
+    end = _ReadingEnd(reading)
+    loop = asyncio.get_running_loop()
     try:
         if format_ == "csv":
             yield UTF8_MARK
-        while chunk := await asyncio.to_thread(os.read, reading, CHUNK):
+        while chunk := await asyncio.to_thread(end.read):
+            stalled = loop.call_later(STALLED_SECONDS, end.close)
             yield chunk
+            stalled.cancel()
         if faults:
             # The answer has begun; breaking it off is the only honest sign that it is not whole.
             raise faults[0]
     finally:
-        os.close(reading)
+        end.close()
+
+
+class _ReadingEnd:
+    """The reading end of a pipe, which any thread may close while another reads from it.
+
+    The number of a closed file is given out again: a read that began late would take bytes of someone else's download.
+    """
+
+    def __init__(self, number: int) -> None:
+        self._number = number
+        self._lock = threading.Lock()
+        self._reading = self._closed = False
+
+    def read(self) -> bytes:
+        """The next bytes, empty at the end; raises `BrokenPipeError` once closed."""
+        with self._lock:
+            if self._closed:
+                raise BrokenPipeError("the download was given up")
+            self._reading = True
+        try:
+            return os.read(self._number, CHUNK)
+        finally:
+            with self._lock:
+                self._reading = False
+                if self._closed:
+                    os.close(self._number)
+
+    def close(self) -> None:
+        """Close the pipe, now or as soon as the read that is under way returns."""
+        with self._lock:
+            if not self._closed:
+                self._closed = True
+                if not self._reading:
+                    os.close(self._number)
 
 
 def _copy_into(lake: Lake, statement: str, format_: str, writing: int, faults: list[BaseException]) -> None:
@@ -89,21 +140,30 @@ def _copy_into(lake: Lake, statement: str, format_: str, writing: int, faults: l
         os.close(writing)
 
 
-def write_xlsx(city: City, view: View, snapshot: int) -> Path:
-    """A workbook in a temporary file, written row by row; the caller removes it."""
-    import xlsxwriter
+def write_xlsx(city: City, view: View, snapshot: int) -> BinaryIO:
+    """A workbook, written row by row into a file that has no name any more: it goes when it is closed, read or not."""
 
-    contract = view.opened.contract
     folder = city.settings.home.resolve() / "tmp"
     folder.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(suffix=".xlsx", dir=folder)
     os.close(handle)
+    try:
+        _fill_workbook(city, view, snapshot, Path(name))
+        return Path(name).open("rb")
+    finally:
+        Path(name).unlink()
+
+
+def _fill_workbook(city: City, view: View, snapshot: int, file: Path) -> None:
+    import xlsxwriter
+
+    contract = view.opened.contract
     options = {
-        "constant_memory": True, "default_date_format": "yyyy-mm-dd", "tmpdir": str(folder), "nan_inf_to_errors": True,
+        "constant_memory": True, "default_date_format": "yyyy-mm-dd", "tmpdir": str(file.parent), "nan_inf_to_errors": True,
         # Text stays text: nothing in a cell is computed or linked.
         "strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False,
     }  # fmt: skip
-    with xlsxwriter.Workbook(name, options) as book:
+    with xlsxwriter.Workbook(str(file), options) as book:
         titles = list(view.opened.items)
         sheet, line = None, 0
         for row in _rows(city, select_for(city, view, snapshot, "xlsx")):
@@ -115,7 +175,6 @@ def write_xlsx(city: City, view: View, snapshot: int) -> Path:
             line += 1
         if sheet is None:
             book.add_worksheet(contract.name[:24]).write_row(0, 0, titles)
-    return Path(name)
 
 
 def _rows(city: City, statement: str) -> Iterator[tuple[object, ...]]:
@@ -125,11 +184,8 @@ def _rows(city: City, statement: str) -> Iterator[tuple[object, ...]]:
             yield from batch
 
 
-async def stream_file(path: Path) -> AsyncIterator[bytes]:
-    """The bytes of a temporary file, which goes when they are sent or the asker hangs up."""
-    try:
-        with path.open("rb") as file:
-            while chunk := await asyncio.to_thread(file.read, CHUNK):
-                yield chunk
-    finally:
-        path.unlink(missing_ok=True)
+async def stream_file(file: BinaryIO) -> AsyncIterator[bytes]:
+    """The bytes of an open file, which is closed when they are sent or the asker hangs up."""
+    with file:
+        while chunk := await asyncio.to_thread(file.read, CHUNK):
+            yield chunk
