@@ -31,6 +31,8 @@ from sanqu.web.app import make_app
 app = typer.Typer(add_completion=False)
 log = logging.getLogger(__name__)
 
+LONGEST_PAUSE = 60.0
+
 
 @app.command()
 def up(
@@ -133,15 +135,21 @@ def _worker(city: City, engines: Engines) -> Iterator[None]:
     children: list[subprocess.Popen[bytes]] = []
 
     def keep() -> None:
+        pause = 1.0
         while not stopping.is_set():
             log_file = city.settings.home / "run" / "worker.log"
             with log_file.open("ab") as out:
                 child = subprocess.Popen(command, env=environment, stdout=out, stderr=out, stdin=subprocess.DEVNULL)
             children[:] = [child]
+            if stopping.is_set():
+                child.terminate()
+            began = time.monotonic()
             child.wait()
             if not stopping.is_set():
                 log.warning("the worker stopped (%s) and is started again; see %s", child.returncode, log_file)
-                time.sleep(1)
+                # One that cannot start is tried ever less often; one that did its work for a while comes back at once.
+                pause = 1.0 if time.monotonic() - began > LONGEST_PAUSE else min(pause * 2, LONGEST_PAUSE)
+                stopping.wait(pause)
 
     keeper = threading.Thread(target=keep, name="sanqu-worker", daemon=True)
     keeper.start()

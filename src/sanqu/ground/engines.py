@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -103,23 +104,28 @@ def _nats_binary() -> str:
     return found
 
 
-def _nats_already(folder: Path) -> str | None:
+def _nats_already(folder: Path) -> tuple[str, psutil.Process | None] | None:
+    """The NATS that keeps its store in `folder`; its process when whoever started it was killed, for it is ours now."""
     note = folder / "running.json"
     try:
         running = json.loads(note.read_text())
         process = psutil.Process(running["pid"])
-        return str(running["url"]) if "nats" in process.name() else None
+        # A number is given out again: after a crash it may be the NATS of another city.
+        if "nats" not in process.name() or str(folder) not in process.cmdline():
+            return None
+        return str(running["url"]), None if process.ppid() == running.get("parent") else process
     except (OSError, ValueError, KeyError, psutil.Error):
         return None
 
 
-def start_nats(home: Path) -> tuple[str, subprocess.Popen[bytes] | None]:
-    """Start NATS with JetStream on a free port (or join one that outlived its parent); returns URL and process."""
+def start_nats(home: Path) -> tuple[str, subprocess.Popen[bytes] | psutil.Process | None]:
+    """Start NATS with JetStream on a free port, or join the one there is; returns its URL, and its process where it is
+    for the caller to stop."""
     folder = (home / "nats").resolve()
     folder.mkdir(parents=True, exist_ok=True)
     already = _nats_already(folder)
     if already:
-        return already, None
+        return already
     for stale in folder.glob("*.ports"):
         stale.unlink()
     command = [_nats_binary(), "-a", "127.0.0.1", "-p", "-1", "-js", "-sd", str(folder), "--ports_file_dir", str(folder)]
@@ -131,7 +137,7 @@ def start_nats(home: Path) -> tuple[str, subprocess.Popen[bytes] | None]:
                 url = str(json.loads(file.read_text())["nats"][0])
             except (ValueError, KeyError, IndexError):
                 continue
-            (folder / "running.json").write_text(json.dumps({"pid": process.pid, "url": url}))
+            (folder / "running.json").write_text(json.dumps({"pid": process.pid, "url": url, "parent": os.getpid()}))
             return url, process
         time.sleep(0.01)
     process.kill()
@@ -153,7 +159,33 @@ def running_city(home: Path) -> dict[str, Any] | None:
         noted: dict[str, Any] = json.loads(_note(home).read_text())
     except (OSError, ValueError):
         return None
-    return noted if psutil.pid_exists(int(noted.get("pid", -1))) else None
+    held = _is_held(home)
+    if held is None:
+        held = psutil.pid_exists(int(noted.get("pid", -1)))
+    return noted if held else None
+
+
+def _is_held(home: Path) -> bool | None:
+    """Whether a `sanqu up` holds `home`; None where the file system cannot say.
+
+    The lock and not the process number: in a container the number is the same after every start, and elsewhere it is
+    given out again.
+    """
+    import fcntl
+
+    try:
+        with (home / "run" / "lock").open() as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        return False
+    except FileNotFoundError:
+        return False
+    except OSError as fault:
+        return True if fault.errno in TAKEN else None
+
+
+TAKEN = (errno.EWOULDBLOCK, errno.EACCES, errno.EAGAIN)
+# Another command that looks whether the city runs touches the lock for a moment.
+LOCK_TRIES = 5
 
 
 @contextmanager
@@ -163,20 +195,41 @@ def hold_home(home: Path) -> Iterator[None]:
 
     (home / "run").mkdir(parents=True, exist_ok=True)
     with (home / "run" / "lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as fault:
-            other = running_city(home) or {}
-            raise Conflict(
-                "engines.home-taken",
-                Text(zh="这个数据文件夹上已有一座城市在运行", en="A city already runs on this folder"),
-                Text(
-                    zh=f"打开 {other.get('url', '它的网址')}，或停止进程 {other.get('pid', '')}，或换一个 --home",
-                    en=f"Open {other.get('url', 'its address')}, or stop process {other.get('pid', '')}, or use another --home",
-                ),
-                str(home),
-            ) from fault
+        for attempt in range(LOCK_TRIES):
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except OSError as fault:
+                if fault.errno not in TAKEN:
+                    raise _cannot_lock(home, fault) from fault
+                if attempt == LOCK_TRIES - 1:
+                    raise _home_taken(home) from fault
+                time.sleep(0.05)
+        # We hold it, so whatever stands there was left by one that was killed.
+        clear_note(home)
         yield
+
+
+def _home_taken(home: Path) -> Conflict:
+    other = running_city(home) or {}
+    return Conflict(
+        "engines.home-taken",
+        Text(zh="这个数据文件夹上已有一座城市在运行", en="A city already runs on this folder"),
+        Text(
+            zh=f"打开 {other.get('url', '它的网址')}，或停止进程 {other.get('pid', '')}，或换一个 --home",
+            en=f"Open {other.get('url', 'its address')}, or stop process {other.get('pid', '')}, or use another --home",
+        ),
+        str(home),
+    )
+
+
+def _cannot_lock(home: Path, fault: OSError) -> Unavailable:
+    return Unavailable(
+        "engines.no-locks",
+        Text(zh=f"这个文件夹的文件系统不能加锁：{fault}", en=f"The file system of this folder gives no locks: {fault}"),
+        Text(zh="把数据文件夹放在本机磁盘上", en="Put the city's folder on a disk of this machine"),
+        str(home),
+    )
 
 
 def write_note(home: Path, engines: Engines, url: str) -> None:
@@ -202,7 +255,7 @@ def engines_of(settings: Settings) -> Iterator[Engines]:
         yield Engines(already["database_url"], already["nats_url"])
         return
     settings.home.mkdir(parents=True, exist_ok=True)
-    nats: subprocess.Popen[bytes] | None = None
+    nats: subprocess.Popen[bytes] | psutil.Process | None = None
     postgres: PostgresServer | None = None
     try:
         nats_url = settings.nats_url
