@@ -128,6 +128,9 @@ def test_the_tables_refuse_to_be_rewritten(city: City) -> None:
     [
         "UPDATE ledger_entry SET body = replace(body, '\"n\":1', '\"n\":9') WHERE index = 1",
         "UPDATE ledger_entry SET actor = 'user:2' WHERE index = 1",
+        "UPDATE ledger_entry SET at = at - interval '1 day' WHERE index = 1",
+        "UPDATE ledger_entry SET body = 'x', leaf = sha256('\\x0078') WHERE index = 4",
+        "UPDATE ledger_node SET hash = sha256('x') WHERE level = 1 AND index = 0",
         "DELETE FROM ledger_entry WHERE index = 4",
         "UPDATE ledger_checkpoint SET note = replace(note, 'sanqu/ledger', 'other/ledger')",
     ],

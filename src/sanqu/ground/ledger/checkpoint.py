@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import os
+import tempfile
 from dataclasses import dataclass
+from pathlib import Path
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -40,15 +43,30 @@ def _open_signer(city: City) -> Signer:
     file = city.settings.home / "keys" / "ledger.key"
     if not file.exists():
         file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        fresh = file.with_suffix(".new")
-        fresh.touch(mode=0o600)
-        key = Ed25519PrivateKey.generate()
-        fresh.write_bytes(key.private_bytes(Encoding.Raw, PrivateFormat.Raw, NoEncryption()))
+        # A file of our own, for its owner only, that takes its name whole and only if no other process was first: a key
+        # that is replaced makes every checkpoint signed with it unreadable.
+        handle, fresh = tempfile.mkstemp(dir=file.parent)
         try:
-            fresh.rename(file) if not file.exists() else fresh.unlink()
-        except OSError:
-            fresh.unlink(missing_ok=True)
+            with os.fdopen(handle, "wb") as out:
+                key = Ed25519PrivateKey.generate()
+                out.write(key.private_bytes(Encoding.Raw, PrivateFormat.Raw, NoEncryption()))
+                out.flush()
+                os.fsync(out.fileno())
+            _name_first(Path(fresh), file)
+        finally:
+            Path(fresh).unlink(missing_ok=True)
     return Signer(Ed25519PrivateKey.from_private_bytes(file.read_bytes()))
+
+
+def _name_first(fresh: Path, file: Path) -> None:
+    try:
+        os.link(fresh, file)
+    except FileExistsError:
+        return
+    except OSError:
+        # A file system without hard links.
+        if not file.exists():
+            fresh.rename(file)
 
 
 def signer_of(city: City) -> Signer:

@@ -31,8 +31,9 @@ def prove(city: City, index: int) -> Proof:
     """The proof of entry `index` against the newest checkpoint; raises `NotFound` when there is no such entry."""
     integrate(city)
     with city.db.connection() as conn:
-        newest = conn.execute(NEWEST).fetchone()
+        # The entry first: a checkpoint read after it covers it.
         entry = conn.execute(BODY, (index,)).fetchone()
+        newest = conn.execute(NEWEST).fetchone()
         if newest is None or entry is None:
             raise not_found(Text(zh="账本条目", en="ledger entry"), str(index))
         path = inclusion_path(node_reader(conn), index, int(newest["size"]))

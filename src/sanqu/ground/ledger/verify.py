@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from sanqu.ground.city import City
 from sanqu.ground.errors import BadInput
@@ -13,6 +14,7 @@ from sanqu.ground.ledger.log import completed_nodes
 from sanqu.ground.ledger.merkle import leaf_hash, root_hash
 
 ENTRIES = "SELECT index, at, kind, actor, subject, body, leaf FROM ledger_entry ORDER BY index"
+NODES = "SELECT level, index, hash FROM ledger_node"
 CHECKPOINTS = "SELECT size, root, note FROM ledger_checkpoint ORDER BY size"
 
 
@@ -48,6 +50,7 @@ def verify(city: City, progress: Callable[[int], None] | None = None) -> Verdict
                 if progress and len(leaves) % 5000 == 0:
                     progress(len(leaves))
         checkpoints = conn.execute(CHECKPOINTS).fetchall()
+        inner = conn.execute(NODES).fetchall()
     verdict.entries = len(leaves)
     nodes = {(level, index): value for level, index, value in completed_nodes(lambda _l, _i: b"", 0, leaves)}
 
@@ -71,6 +74,9 @@ def verify(city: City, progress: Callable[[int], None] | None = None) -> Verdict
             verdict.faults.append(f"checkpoint {size}: the entries no longer give the root that was signed")
     if leaves and (not checkpoints or int(checkpoints[-1]["size"]) < len(leaves)):
         verdict.faults.append(f"entries after the last checkpoint: {len(leaves)} entries, none signed to the end")
+    stored = {(int(row["level"]), int(row["index"])): bytes(row["hash"]) for row in inner}
+    changed = sorted(place for place in nodes.keys() | stored.keys() if nodes.get(place) != stored.get(place))
+    verdict.faults += [f"node {index} of level {level}: it is not the hash of what is below it" for level, index in changed[:10]]
     verdict.root = root_hash(read, len(leaves)).hex()
     del verdict.faults[100:]
     return verdict
@@ -84,7 +90,12 @@ def _check_entry(row: dict[str, object], expected: int, verdict: Verdict) -> Non
     if leaf_hash(body.encode()) != bytes(row["leaf"]):  # type: ignore[call-overload]
         verdict.faults.append(f"entry {index}: its text was changed")
         return
-    said = json.loads(body)
-    for name in ("kind", "actor", "subject"):
-        if said[name] != row[name]:
+    try:
+        said = json.loads(body)
+        said["at"] = datetime.fromisoformat(said["at"])
+    except (ValueError, KeyError, TypeError):
+        verdict.faults.append(f"entry {index}: its text is not an entry")
+        return
+    for name in ("at", "kind", "actor", "subject"):
+        if said.get(name) != row[name]:
             verdict.faults.append(f"entry {index}: its {name} was changed")
