@@ -12,7 +12,6 @@ from pydantic import BaseModel
 from sanqu.catalog import browse as lists
 from sanqu.catalog import harvest as harvests
 from sanqu.catalog import openlist, quality
-from sanqu.catalog.ckan.http import base_of
 from sanqu.catalog.ckan.http import router as ckan_router
 from sanqu.catalog.datapackage import schema_org
 from sanqu.catalog.dcat_http import router as dcat_router
@@ -21,7 +20,7 @@ from sanqu.catalog.records import Dataset, as_jsonable
 from sanqu.catalog.search import SHOWN_FACETS, SORTS, Ask, Found, Sort, search
 from sanqu.catalog.units import units_by_code
 from sanqu.ground.errors import BadInput
-from sanqu.ground.http import Admin, Asking, InCity, Language, SignedIn
+from sanqu.ground.http import Admin, Asking, InCity, Language, SignedIn, base_of
 from sanqu.ground.i18n import Text
 from sanqu.ground.jobs import defer
 
@@ -34,7 +33,11 @@ Values = Annotated[list[str] | None, Query()]
 def dataset_json(dataset: Dataset) -> dict[str, Any]:
     """A dataset as our JSON."""
     found = {key: value for key, value in vars(dataset).items() if key not in ("items", "resources", "title", "about", "seq")}
-    found |= {"title": dataset.title.model_dump(), "about": dataset.about.model_dump(), "items": [i.as_json() for i in dataset.items]}
+    found |= {
+        "title": dataset.title.model_dump(),
+        "about": dataset.about.model_dump(),
+        "items": [i.as_json() for i in dataset.items],
+    }
     found |= {"resources": [asdict(resource) for resource in dataset.resources]}
     plain: dict[str, Any] = as_jsonable(found)
     return plain
@@ -70,7 +73,9 @@ def find(
     """Datasets found by words and filters (a filter given twice: either value), with facet counts and marks."""
     assert sort in SORTS
     order: Sort = sort if q or sort != "relevance" else "newest"
-    return found_json(search(city, Ask(q, {"state": ["published"], **_filters(request)}, sort=order, limit=limit, offset=offset), asker))
+    return found_json(
+        search(city, Ask(q, {"state": ["published"], **_filters(request)}, sort=order, limit=limit, offset=offset), asker)
+    )
 
 
 @router.get("/datasets.csv", summary="导出目录 · Export the list", response_class=StreamingResponse)
@@ -131,7 +136,9 @@ def publish_version(new: NewList, city: InCity, asker: Admin) -> dict[str, Any]:
 
 
 @router.get("/openlists/{label}", summary="清单内容 · What is on a list")
-def version(label: str, city: InCity, limit: Annotated[int, Query(ge=1, le=10_000)] = 1000, offset: Annotated[int, Query(ge=0)] = 0) -> list[dict[str, Any]]:
+def version(
+    label: str, city: InCity, limit: Annotated[int, Query(ge=1, le=10_000)] = 1000, offset: Annotated[int, Query(ge=0)] = 0
+) -> list[dict[str, Any]]:
     """The datasets on a version."""
     entries = openlist.entries(city, openlist.open_list(city, label), limit=limit, offset=offset)
     return [as_jsonable({"name": one.name, "dataset": one.dataset, **one.entry}) for one in entries]
@@ -186,7 +193,9 @@ def add_source(new: NewSource, city: InCity, asker: Admin) -> dict[str, Any]:
         raise BadInput(
             "harvest.address-needed",
             Text(zh="这里只能登记 http(s) 网址", en="Only http(s) addresses can be added here"),
-            Text(zh="服务器上的文件用 sanqu catalog harvest add 登记", en="For a file on the server use sanqu catalog harvest add"),
+            Text(
+                zh="服务器上的文件用 sanqu catalog harvest add 登记", en="For a file on the server use sanqu catalog harvest add"
+            ),
             new.url,
         )
     source = harvests.Source(new.name, new.title, new.kind, new.url, new.unit, new.options)
@@ -209,10 +218,17 @@ def start_harvest(name: str, city: InCity, asker: Admin) -> dict[str, Any]:
 
 @router.get("/harvest/runs/{run}/failures", summary="收割中的失败 · What a run could not take in")
 def harvest_failures(
-    run: int, city: InCity, asker: SignedIn, limit: Annotated[int, Query(ge=1, le=1000)] = 100, offset: Annotated[int, Query(ge=0)] = 0
+    run: int,
+    city: InCity,
+    asker: SignedIn,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    offset: Annotated[int, Query(ge=0)] = 0,
 ) -> list[dict[str, Any]]:
     """Every record that failed, with the reason."""
-    return [as_jsonable(vars(one) | {"reason": one.reason.model_dump()}) for one in harvests.failures(city, run, limit=limit, offset=offset)]
+    return [
+        as_jsonable(vars(one) | {"reason": one.reason.model_dump()})
+        for one in harvests.failures(city, run, limit=limit, offset=offset)
+    ]
 
 
 @links.get("/dataset/{name}")
@@ -236,6 +252,3 @@ def group_link(name: str) -> RedirectResponse:
 def routers() -> list[APIRouter]:
     """Every router of the catalogue, to be included by the web application; the redirects come after what they overlap."""
     return [ckan_router, dcat_router, router, links]
-
-
-

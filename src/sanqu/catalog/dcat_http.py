@@ -10,7 +10,6 @@ from fastapi.responses import JSONResponse, Response
 
 from sanqu.catalog.audience import tokens_of
 from sanqu.catalog.browse import show
-from sanqu.catalog.ckan.http import base_of
 from sanqu.catalog.datapackage import data_package
 from sanqu.catalog.dcat import Around, Paging, add_dataset, catalog_graph, new_graph
 from sanqu.catalog.records import DATASET_COLUMNS, Dataset, subjects, with_resources
@@ -18,7 +17,7 @@ from sanqu.catalog.units import units_by_code
 from sanqu.ground.city import City
 from sanqu.ground.database import Connection
 from sanqu.ground.errors import NotFound
-from sanqu.ground.http import Asking, InCity
+from sanqu.ground.http import Asking, InCity, base_of
 from sanqu.ground.i18n import Text
 from sanqu.ground.people.askers import Asker
 from sanqu.lake import lake_of
@@ -93,9 +92,7 @@ def package(name: str, request: Request, city: InCity, asker: Asking) -> Respons
 
 
 @router.get("/dataset/{name}.{form}")
-def dataset_graph(
-    name: str, form: Format, request: Request, city: InCity, asker: Asking, services: bool = False
-) -> Response:
+def dataset_graph(name: str, form: Format, request: Request, city: InCity, asker: Asking, services: bool = False) -> Response:
     """A dataset as DCAT-AP 3; with `services`, its row API as a data service."""
     dataset = show(city, name, asker)
     with city.db.connection() as conn:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Annotated, Literal, cast
 from uuid import uuid4
 
+import psycopg
 from fastapi import Depends, FastAPI, Query, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
@@ -41,6 +42,11 @@ def page_of(limit: Annotated[int, Query(ge=1, le=1000)] = 50, offset: Annotated[
 def city_of(request: Request) -> City:
     """The city this application serves."""
     return cast(City, request.app.state.city)
+
+
+def base_of(city: City, request: Request) -> str:
+    """The address under which people and harvesters know this site, without a slash at the end."""
+    return (city.settings.public_url or str(request.base_url)).rstrip("/")
 
 
 def lang_of(request: Request) -> Lang:
@@ -112,9 +118,25 @@ def require_admin(request: Request) -> Asker:
     return asker
 
 
+def require_in_person(request: Request) -> Asker:
+    """Who asks, when it must be a person at a screen: a key that got into wrong hands must not outlive its end."""
+    asker = require_asker(request)
+    if asker.key_id is not None:
+        raise Refused(
+            "people.in-person",
+            Text(
+                zh="密钥不能用来生成密钥、设置密码或发登录链接",
+                en="An API key may not make keys, set passwords or make sign-in links",
+            ),
+            Text(zh="在浏览器里登录后再做", en="Sign in with a browser and do it there"),
+        )
+    return asker
+
+
 InCity = Annotated[City, Depends(city_of)]
 Asking = Annotated[Asker, Depends(asker_of)]
 SignedIn = Annotated[Asker, Depends(require_asker)]
+InPerson = Annotated[Asker, Depends(require_in_person)]
 Admin = Annotated[Asker, Depends(require_admin)]
 Paging = Annotated[Page, Depends(page_of)]
 Language = Annotated[Lang, Depends(lang_of)]
@@ -141,6 +163,18 @@ def _from_validation(fault: RequestValidationError) -> BadInput:
     )
 
 
+def _from_database(fault: psycopg.DataError) -> BadInput:
+    return BadInput(
+        "request.value",
+        Text(
+            zh="请求里有一个存不下的值（数字太大、有空字符等）",
+            en="A value of the request fits nowhere: a number too large, a NUL character",
+        ),
+        Text(zh="核对地址和参数", en="Check the address and the parameters"),
+        str(fault).splitlines()[0],
+    )
+
+
 def _from_status(request: Request, fault: HTTPException) -> SanquError:
     if fault.status_code == 404:
         return NotFound(
@@ -162,7 +196,10 @@ def _unexpected_fault(number: str) -> SanquError:
     return SanquError(
         "unexpected",
         Text(zh="出了意料之外的错", en="Something went wrong that nobody expected"),
-        Text(zh=f"请把编号 {number} 告诉管理员，日志里有详情", en=f"Tell an administrator the number {number}; the log has the details"),
+        Text(
+            zh=f"请把编号 {number} 告诉管理员，日志里有详情",
+            en=f"Tell an administrator the number {number}; the log has the details",
+        ),
         number,
         status=500,
     )
@@ -178,6 +215,12 @@ def answer_errors(app: FastAPI, page: Callable[[Request, SanquError], Response] 
     @app.exception_handler(SanquError)
     async def _known(request: Request, fault: SanquError) -> Response:
         return answer(request, fault)
+
+    @app.exception_handler(psycopg.DataError)
+    async def _value(request: Request, fault: psycopg.DataError) -> Response:
+        # To the log as well: what the asker gave is the usual cause, but not the only one.
+        log.warning("a value that PostgreSQL refuses at %s", request.url.path, exc_info=fault)
+        return answer(request, _from_database(fault))
 
     @app.exception_handler(Exception)
     async def _unexpected(request: Request, fault: Exception) -> Response:

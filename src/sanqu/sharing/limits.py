@@ -14,7 +14,10 @@ from sanqu.ground.errors import Busy
 from sanqu.ground.i18n import Text
 from sanqu.ground.people.askers import Asker
 
+# Many people of one office share an address, so an address has more tries than one login from it.
 TRIES_PER_MINUTE = 10
+TRIES_PER_MINUTE_ADDRESS = 30
+LONGEST_LOGIN = 100
 
 
 class Buckets:
@@ -48,12 +51,16 @@ def address_of(request: Request, city: City) -> str:
 
 
 def limit_tries(request: Request, city: City, login: str) -> None:
-    """Count one try to sign in, per address and per login; raises `Busy` when a guesser has had enough of them."""
+    """Count one try to sign in, per address and per login from it; raises `Busy` when a guesser has had enough.
+
+    Nothing is counted per login alone: whoever knows a login could then keep its owner out.
+    """
     buckets = city.part(Buckets, Buckets)
     at = time.monotonic()
+    address = address_of(request, city)
     wait = max(
-        buckets.take(f"sign-in:{address_of(request, city)}", TRIES_PER_MINUTE, at),
-        buckets.take(f"login:{login.strip().lower()}", TRIES_PER_MINUTE, at),
+        buckets.take(f"sign-in:{address}", TRIES_PER_MINUTE_ADDRESS, at),
+        buckets.take(f"sign-in:{address}:{login.strip().lower()[:LONGEST_LOGIN]}", TRIES_PER_MINUTE, at),
     )
     if wait > 0:
         seconds = math.ceil(wait)

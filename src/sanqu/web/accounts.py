@@ -7,7 +7,8 @@ from typing import Annotated
 from fastapi import APIRouter, Form, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
-from sanqu.ground.http import LANG_COOKIE, SESSION_COOKIE, Asking, InCity, SignedIn
+from sanqu.ground.city import City
+from sanqu.ground.http import LANG_COOKIE, SESSION_COOKIE, Asking, InCity, InPerson, SignedIn
 from sanqu.ground.pages import render
 from sanqu.ground.people.keys import list_keys, make_key, revoke_key
 from sanqu.ground.people.persons import check_password, set_password
@@ -17,9 +18,10 @@ from sanqu.sharing.limits import limit_tries
 router = APIRouter(include_in_schema=False)
 
 
-def _with_session(request: Request, token: str, to: str = "/") -> Response:
+def _with_session(request: Request, city: City, token: str, to: str = "/") -> Response:
     response = RedirectResponse(to, 303)
-    response.set_cookie(SESSION_COOKIE, token, httponly=True, samesite="lax", path="/", secure=request.url.scheme == "https")
+    secure = request.url.scheme == "https" or city.settings.public_url.startswith("https://")
+    response.set_cookie(SESSION_COOKIE, token, httponly=True, samesite="lax", path="/", secure=secure)
     return response
 
 
@@ -54,7 +56,7 @@ def sign_in(request: Request, city: InCity, login: Annotated[str, Form()], passw
         token = open_session(city, conn, person, request.headers.get("user-agent", "")) if person else None
     if token is None:
         return render(request, "web/sign_in.html", 403, wrong=True, token=None, spent=False)
-    return _with_session(request, token)
+    return _with_session(request, city, token)
 
 
 @router.get("/sign-in/{token}")
@@ -68,7 +70,7 @@ def link_page(request: Request, city: InCity, token: str) -> HTMLResponse:
 @router.post("/sign-in/{token}")
 def sign_in_by_link(request: Request, city: InCity, token: str) -> Response:
     """Spend the link."""
-    return _with_session(request, use_link(city, token, request.headers.get("user-agent", "")), "/me")
+    return _with_session(request, city, use_link(city, token, request.headers.get("user-agent", "")), "/me")
 
 
 @router.post("/sign-out")
@@ -89,7 +91,7 @@ def me(request: Request, city: InCity, asker: SignedIn) -> HTMLResponse:
 
 
 @router.post("/me/keys")
-def new_key(request: Request, city: InCity, asker: SignedIn, name: Annotated[str, Form()] = "") -> HTMLResponse:
+def new_key(request: Request, city: InCity, asker: InPerson, name: Annotated[str, Form()] = "") -> HTMLResponse:
     """Make a key and show it once."""
     with city.db.connection() as conn:
         fresh = make_key(conn, asker, asker.user_id or 0, name)
@@ -105,9 +107,9 @@ def stop_key(city: InCity, asker: SignedIn, key: int) -> Response:
 
 
 @router.post("/me/password")
-def new_password(request: Request, city: InCity, asker: SignedIn, password: Annotated[str, Form()]) -> Response:
+def new_password(request: Request, city: InCity, asker: InPerson, password: Annotated[str, Form()]) -> Response:
     """Set one's password; every other session ends, this one goes on."""
     with city.db.connection() as conn:
         set_password(conn, asker, asker.user_id or 0, password)
         token = open_session(city, conn, asker.user_id or 0, request.headers.get("user-agent", ""))
-    return _with_session(request, token, "/me")
+    return _with_session(request, city, token, "/me")

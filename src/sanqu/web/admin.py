@@ -7,10 +7,10 @@ import io
 from collections.abc import Sequence
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Form, Request
+from fastapi import APIRouter, Depends, Form, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
-from sanqu.ground.http import Admin, InCity, Paging
+from sanqu.ground.http import Admin, InCity, Paging, base_of, require_in_person
 from sanqu.ground.pages import render
 from sanqu.ground.people.keys import list_keys, revoke_key
 from sanqu.ground.people.persons import RoleName, add_person, find_persons, set_state
@@ -59,13 +59,14 @@ def new_person(
     return RedirectResponse("/admin/people", 303)
 
 
-@router.post("/people/{person}/link")
+# A link signs someone in, and who is signed in makes keys: a key that could make links would outlive its end.
+@router.post("/people/{person}/link", dependencies=[Depends(require_in_person)])
 def person_link(request: Request, city: InCity, asker: Admin, person: int, page: Paging) -> HTMLResponse:
     """Make a one-time sign-in link and show it."""
     with city.db.connection() as conn:
-        token = make_link(conn, person)
+        token = make_link(conn, person, asker)
     found, total = find_persons(city, None, page.limit, page.offset)
-    link = str(request.url_for("link_page", token=token))
+    link = f"{base_of(city, request)}/sign-in/{token}"
     return render(request, "web/people.html", people=found, total=total, page=page, q="", roles=ROLES, link=link)
 
 

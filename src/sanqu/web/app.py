@@ -17,7 +17,9 @@ from starlette.staticfiles import StaticFiles
 
 from sanqu import __version__
 from sanqu.ground.city import City
-from sanqu.ground.http import SESSION_COOKIE, answer_errors
+from sanqu.ground.errors import Refused
+from sanqu.ground.http import SESSION_COOKIE, answer_errors, city_of, problem
+from sanqu.ground.i18n import Text
 from sanqu.ground.ledger import integrate
 from sanqu.lake import lake_of
 from sanqu.sharing.usage import uses_of
@@ -36,7 +38,7 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 
 class SameOrigin:
-    """Refuses a change that another site's page sends with the reader's cookie, and adds the safety headers."""
+    """Refuses a change that another site's page sends in the reader's name, and adds the safety headers."""
 
     def __init__(self, app: Callable[[Scope, Receive, Send], Awaitable[None]]) -> None:
         self.app = app
@@ -46,17 +48,16 @@ class SameOrigin:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        headers = dict(scope["headers"])
-        if scope["method"] not in SAFE_METHODS and _foreign(headers):
-            refusal = JSONResponse({"title": "cross-site request refused", "status": 403}, 403)
-            await refusal(scope, receive, send)
-            return
 
         async def with_headers(message: MutableMapping[str, Any]) -> None:
             if message["type"] == "http.response.start":
                 message["headers"] = [*message.get("headers", []), *SAFETY_HEADERS]
             await send(message)
 
+        request = Request(scope)
+        if request.method not in SAFE_METHODS and _is_in_readers_name(request) and _is_foreign(request):
+            await problem(request, _foreign_fault())(scope, receive, with_headers)
+            return
         await self.app(scope, receive, with_headers)
 
 
@@ -71,13 +72,29 @@ SAFETY_HEADERS = (
 )
 
 
-def _foreign(headers: dict[bytes, bytes]) -> bool:
-    if SESSION_COOKIE.encode() not in headers.get(b"cookie", b""):
-        return False
-    origin = headers.get(b"origin") or headers.get(b"referer")
-    if origin is None:
-        return False
-    return urlsplit(origin).netloc != headers.get(b"host", b"")
+def _is_in_readers_name(request: Request) -> bool:
+    # Programs of other sites may use the interfaces with a key or as the public; pages make and use the reader's cookie.
+    return SESSION_COOKIE in request.cookies or not request.url.path.startswith("/api/")
+
+
+def _is_foreign(request: Request) -> bool:
+    if request.headers.get("sec-fetch-site") == "cross-site":
+        return True
+    origin = request.headers.get("origin") or request.headers.get("referer")
+    # Behind a proxy that sets Host anew, the browser's own address is the public one.
+    own = {request.headers.get("host", ""), urlsplit(city_of(request).settings.public_url).netloc}
+    return origin is not None and urlsplit(origin).netloc not in own - {""}
+
+
+def _foreign_fault() -> Refused:
+    return Refused(
+        "http.cross-site",
+        Text(zh="另一个网站的页面不能替您提交", en="A page of another site may not send this for you"),
+        Text(
+            zh="在本站打开页面再提交；经代理访问时设置 public_url",
+            en="Open the page here and send it from there; behind a proxy, set public_url",
+        ),
+    )
 
 
 @asynccontextmanager

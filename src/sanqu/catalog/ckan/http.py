@@ -22,7 +22,7 @@ from sanqu.catalog.ckan.resources import find, upload_path
 from sanqu.catalog.ckan.rows import shown
 from sanqu.ground.city import City
 from sanqu.ground.errors import NotFound, Refused, SanquError
-from sanqu.ground.http import InCity, asker_of, city_of
+from sanqu.ground.http import InCity, asker_of, base_of, city_of
 from sanqu.ground.i18n import Text
 from sanqu.lake import lake_of, quote_ident
 from sanqu.lake.tables import table_of
@@ -38,11 +38,6 @@ FETCHED = 5_000
 
 class _Malformed(Exception):
     """A request CKAN answers with a plain text and 400."""
-
-
-def base_of(city: City, request: Request) -> str:
-    """The address under which people and harvesters know this site, without a slash at the end."""
-    return (city.settings.public_url or str(request.base_url)).rstrip("/")
 
 
 async def _arguments(request: Request) -> tuple[dict[str, Any], UploadFile | None]:
@@ -191,4 +186,4 @@ def _safe(value: Any) -> Any:
     return f"'{value}" if isinstance(value, str) and value[:1] in tuple("=+-@\t\r") else value
 
 
-__all__ = ["absent", "base_of", "city_of", "router"]
+__all__ = ["absent", "city_of", "router"]

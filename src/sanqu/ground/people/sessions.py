@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from psycopg.errors import ForeignKeyViolation
+
 from sanqu.ground.city import City
 from sanqu.ground.clock import now
 from sanqu.ground.database import Connection
-from sanqu.ground.errors import Refused
+from sanqu.ground.errors import Refused, not_found
 from sanqu.ground.i18n import Text
 from sanqu.ground.ledger import append
-from sanqu.ground.people.askers import Asker
+from sanqu.ground.people.askers import SYSTEM, Asker
 from sanqu.ground.people.persons import asker_for
 from sanqu.ground.people.secrets import fresh_token, token_hash
 
@@ -27,10 +29,14 @@ TIDY = "DELETE FROM person_session WHERE expires < now()"
 SET_LANG = "UPDATE person SET lang = %s WHERE id = %s"
 
 
-def make_link(conn: Connection, person: int) -> str:
-    """A token that signs `person` in once, within a day."""
+def make_link(conn: Connection, person: int, actor: Asker = SYSTEM) -> str:
+    """A token that signs `person` in once, within a day; raises `NotFound`. The ledger says who made it."""
     token = fresh_token()
-    conn.execute(ADD_LINK, (token_hash(token), person, now() + timedelta(hours=LINK_HOURS)))
+    try:
+        conn.execute(ADD_LINK, (token_hash(token), person, now() + timedelta(hours=LINK_HOURS)))
+    except ForeignKeyViolation as fault:
+        raise not_found(Text(zh="用户", en="person"), str(person)) from fault
+    append(conn, kind="people.link", actor=actor.label, subject=f"user:{person}")
     return token
 
 

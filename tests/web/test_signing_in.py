@@ -1,0 +1,102 @@
+"""Signing in and acting over HTTP: other sites, keys, guesses, and values that no table can hold."""
+
+from __future__ import annotations
+
+import time
+
+import httpx
+import pytest
+
+from sanqu.ground.city import City
+from sanqu.ground.ledger import integrate, read_entries
+from sanqu.ground.people.askers import SYSTEM
+from sanqu.ground.people.keys import make_key
+from sanqu.ground.people.persons import add_person, check_password, set_password
+from sanqu.ground.people.sessions import make_link
+
+PASSWORD = "long-enough-1"
+
+
+@pytest.fixture
+def li(quzhou: City) -> int:
+    """A steward with a password."""
+    with quzhou.db.connection() as conn:
+        person = add_person(conn, SYSTEM, "li", "李四", [("steward", "330802")])
+        set_password(conn, SYSTEM, person, PASSWORD)
+    return person
+
+
+def test_another_site_cannot_sign_a_reader_in_under_its_own_account(li: int, site: httpx.Client) -> None:
+    form = {"login": "li", "password": PASSWORD}
+    refused = site.post("/sign-in", data=form, headers={"Origin": "https://evil.example"})
+    assert (refused.status_code, "set-cookie" in refused.headers) == (403, False)
+    unnamed = site.post("/sign-in", data=form, headers={"Sec-Fetch-Site": "cross-site"})
+    assert (unnamed.status_code, unnamed.headers["content-type"]) == (403, "application/problem+json")
+    own = site.post("/sign-in", data=form, headers={"Origin": str(site.base_url).rstrip("/")})
+    assert own.status_code == 303
+
+
+def test_programs_of_other_sites_may_still_use_the_interfaces(li: int, quzhou: City, site: httpx.Client) -> None:
+    elsewhere = {"Origin": "https://app.example"}
+    assert site.post("/api/3/action/package_search", json={}, headers=elsewhere).status_code == 200
+
+
+@pytest.mark.parametrize("public_url", ["https://data.example.cn", ""])
+def test_the_session_cookie_keeps_to_https_where_the_city_is_reached_by_it(quzhou: City, li: int, serve, public_url: str) -> None:  # type: ignore[no-untyped-def]
+    quzhou.settings = quzhou.settings.model_copy(update={"public_url": public_url})
+    headers = {"Host": "data.example.cn"}
+    answer = httpx.post(serve(quzhou) + "/sign-in", data={"login": "li", "password": PASSWORD}, headers=headers)
+    assert ("secure" in answer.headers["set-cookie"].lower()) is bool(public_url)
+
+
+def test_a_key_makes_no_keys_and_sets_no_password(li: int, quzhou: City, site: httpx.Client) -> None:
+    with quzhou.db.connection() as conn:
+        key = make_key(conn, SYSTEM, li, "program")
+    asking = {"Authorization": key}
+    assert site.post("/me/keys", data={"name": "another"}, headers=asking).status_code == 403
+    assert site.post("/me/password", data={"password": "taken-over-1"}, headers=asking).status_code == 403
+    with quzhou.db.connection() as conn:
+        assert check_password(conn, "li", PASSWORD) == li
+        boss = make_key(conn, SYSTEM, add_person(conn, SYSTEM, "boss", "王五", [("admin", "3308")]), "program")
+    assert site.post(f"/admin/people/{li}/link", headers={"Authorization": boss}).status_code == 403
+    assert site.get("/admin/people", headers={"Authorization": boss}).status_code == 200
+
+
+def test_one_who_guesses_does_not_shut_the_owner_out(li: int, quzhou: City, make_city, serve) -> None:  # type: ignore[no-untyped-def]
+    quzhou.settings = quzhou.settings.model_copy(update={"trust_proxy": True})
+    base = serve(quzhou)
+    for _ in range(60):
+        httpx.post(base + "/sign-in", data={"login": "li", "password": "guess"}, headers={"X-Forwarded-For": "203.0.113.9"})
+    own = httpx.post(base + "/sign-in", data={"login": "li", "password": PASSWORD}, headers={"X-Forwarded-For": "192.0.2.1"})
+    assert own.status_code == 303
+
+
+def test_a_login_that_is_not_there_takes_as_much_work_as_a_wrong_password(li: int, quzhou: City) -> None:
+    def work(login: str) -> float:
+        # Of this process alone, in all its threads: a busy machine does not change it.
+        seconds = []
+        for _ in range(5):
+            began = time.process_time()
+            with quzhou.db.connection() as conn:
+                assert check_password(conn, login, "wrong") is None
+            seconds.append(time.process_time() - began)
+        return min(seconds)
+
+    # One more or one less verification would be twice as much, or next to nothing.
+    assert 0.65 < work("nobody") / work("li") < 1.5
+
+
+def test_a_link_made_for_someone_is_in_the_ledger(li: int, quzhou: City) -> None:
+    with quzhou.db.connection() as conn:
+        make_link(conn, li, SYSTEM)
+    integrate(quzhou)
+    assert [entry.actor for entry in read_entries(quzhou, kind="people.link")] == ["system"]
+
+
+@pytest.mark.parametrize(
+    "path", ["/datasets/a%00b", "/api/open/a%00b", "/api/ledger/99999999999999999999/proof", "/ledger?subject=%00", "/units/%00"]
+)
+def test_a_value_that_no_table_can_hold_is_a_bad_request(quzhou: City, site: httpx.Client, path: str) -> None:
+    answer = site.get(path)
+    assert answer.status_code in (400, 404, 422), answer.text
+    assert answer.headers["content-type"].startswith("application/problem+json")
