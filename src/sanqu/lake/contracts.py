@@ -19,6 +19,12 @@ FieldType = Literal[
 Grade = Literal["L1", "L2", "L3", "L4"]
 Sharing = Literal["unconditional", "conditional", "none"]
 Opening = Literal["unconditional", "restricted", "none"]
+# What may be done with an item's values, after SCQL's column control: read as they are, compared with another such
+# item, matched in a join with another such item, named by a group, or added up over enough subjects.
+Use = Literal["plain", "compare", "join", "group", "aggregate"]
+USES: tuple[Use, ...] = ("plain", "compare", "join", "group", "aggregate")
+# What an item's values name: a person or an enterprise (whose data a row is), or a unit of the org tree (where it belongs).
+Identifies = Literal["person", "enterprise", "unit"]
 
 # How each Table Schema type lies in the lake. Dates and times without a zone are the city's (UTC+8) or UTC as the
 # contract's description says; they are stored as given.
@@ -67,6 +73,8 @@ class Field(BaseModel):
     format: str = "default"
     unit: str | None = None
     grade: Grade | None = None
+    uses: tuple[Use, ...] = ("plain",)
+    identifies: Identifies | None = None
     constraints: Constraints = Constraints()
     aliases: tuple[str, ...] = ()
 
@@ -90,6 +98,7 @@ class Contract(BaseModel):
     """What a dataset promises: items, key, steward, and the law over it.
 
     `freshness` is an ISO 8601 duration: how old the newest data may be. `sample` marks generated data (样例).
+    `least_group` is how many subjects a group must hold before figures about it are given (最小分组).
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -104,6 +113,8 @@ class Contract(BaseModel):
     grade: Grade = "L1"
     sharing: Sharing = "unconditional"
     opening: Opening = "unconditional"
+    # How many subjects (persons, enterprises) a group must hold before a figure about it is given.
+    least_group: int = Given(default=5, ge=2, le=10_000)
     freshness: str | None = None
     sample: bool = False
     subject: str | None = None
@@ -136,6 +147,24 @@ class Contract(BaseModel):
     def names(self) -> tuple[str, ...]:
         """The names of the items, in order."""
         return tuple(item.name for item in self.fields)
+
+    def grade_of(self, name: str) -> Grade:
+        """The grade of the item `name`: its own, else the dataset's."""
+        return self.field(name).grade or self.grade
+
+    @property
+    def subject_items(self) -> tuple[str, ...]:
+        """The items that say whose data a row is: the person's, else the enterprise's, else the key."""
+        for kind in ("person", "enterprise"):
+            found = tuple(item.name for item in self.fields if item.identifies == kind)
+            if found:
+                return found[:1]
+        return self.primaryKey
+
+    @property
+    def unit_item(self) -> str | None:
+        """The item that says to which unit of the org tree a row belongs."""
+        return next((item.name for item in self.fields if item.identifies == "unit"), None)
 
     @model_validator(mode="after")
     def _agrees_with_itself(self) -> Self:
@@ -194,6 +223,16 @@ def _check_law(contract: Contract) -> None:
         )
     if contract.sharing == "none" and contract.opening == "unconditional":
         raise _contradiction(contract.name, "sharing", "不予共享却无条件开放", "not shared, yet open without conditions")
+    for item in contract.fields:
+        if not item.uses:
+            raise _contradiction(contract.name, f"fields.{item.name}.uses", "至少一种用法", "name at least one use")
+        if "aggregate" in item.uses and "plain" not in item.uses and not contract.subject_items:
+            raise _contradiction(
+                contract.name,
+                f"fields.{item.name}.uses",
+                "只可汇总的数据项需要主键，或一个标明主体的数据项（identifies）",
+                "an item for aggregates only needs a key, or an item that identifies the subject",
+            )
     if contract.freshness is not None and not DURATION.fullmatch(contract.freshness):
         raise _contradiction(
             contract.name, "freshness", "应为 ISO 8601 时长，如 P1D", "should be an ISO 8601 duration such as P1D"

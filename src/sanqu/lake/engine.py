@@ -142,6 +142,32 @@ class Engine:
         shutil.rmtree(self._tmp, ignore_errors=True)
 
 
+def open_sealed(database_url: str, lake_folder: str, memory_limit: str, threads: int) -> duckdb.DuckDBPyConnection:
+    """A DuckDB that can read the lake and nothing else: no file, no network, no setting can be reached from its SQL.
+
+    For a process of its own that runs what askers wrote. Raises `duckdb.Error` when the lake cannot be opened.
+    """
+    config: dict[str, str | bool | int | float | list[str]] = {
+        "autoinstall_known_extensions": False,
+        "autoload_known_extensions": False,
+        "memory_limit": memory_limit,
+        "threads": threads,
+        "python_enable_replacements": False,
+        "allow_unredacted_secrets": False,
+    }
+    root = duckdb.connect(":memory:", config=config)
+    for name in ("ducklake", "postgres_scanner"):
+        root.execute(f"LOAD {sql_text(str(extension_file(name)))}")
+    root.execute(
+        f"ATTACH {sql_text('ducklake:postgres:' + libpq_words(database_url))} AS lake "
+        f"(DATA_PATH {sql_text(lake_folder)}, METADATA_SCHEMA '{METADATA_SCHEMA}', READ_ONLY)"
+    )
+    root.execute(f"SET allowed_directories = [{sql_text(lake_folder)}]")
+    root.execute("SET enable_external_access = false")
+    root.execute("SET lock_configuration = true")
+    return root
+
+
 def _sweep(folder: Path) -> None:
     """Remove temporary folders of processes that are gone."""
     for left in folder.glob("duckdb-*"):

@@ -26,6 +26,8 @@ class Asker:
     key_id: int | None = None
     held: tuple[Role, ...] = field(default=())
     lang: str = "zh"
+    # The sandbox rooms on whose behalf this is asked; empty outside of a room.
+    rooms: frozenset[str] = frozenset()
 
     @property
     def label(self) -> str:

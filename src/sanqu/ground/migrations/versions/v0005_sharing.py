@@ -1,0 +1,74 @@
+"""Grants, their quotas and applications, what was answered, and the number that every change of the law raises."""
+
+from __future__ import annotations
+
+from alembic import op
+
+revision = "0005"
+down_revision = "0004"
+
+TABLES = """
+-- Raised in the same transaction as every change of a contract, a grant or the org tree: what was decided under one
+-- number need not be decided again until it is another.
+CREATE TABLE law_clock (
+    one        boolean PRIMARY KEY DEFAULT true CHECK (one),
+    seq        bigint NOT NULL DEFAULT 0
+);
+INSERT INTO law_clock DEFAULT VALUES;
+CREATE FUNCTION raise_law_clock() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    UPDATE law_clock SET seq = seq + 1;
+    RETURN NULL;
+END $$;
+
+CREATE TABLE sharing_grant (
+    id         uuid PRIMARY KEY,
+    number     bigint GENERATED ALWAYS AS IDENTITY UNIQUE,
+    dataset    text NOT NULL,
+    assignee   text NOT NULL,
+    policy     jsonb NOT NULL,
+    begins     timestamptz NOT NULL,
+    until      timestamptz,
+    state      text NOT NULL DEFAULT 'active' CHECK (state IN ('active','withdrawn')),
+    -- What hashes of this grant are made with: never shown, never logged, another for each grant.
+    secret     text NOT NULL,
+    actor      text NOT NULL,
+    created    timestamptz NOT NULL DEFAULT now(),
+    withdrawn  timestamptz
+);
+CREATE INDEX sharing_grant_dataset ON sharing_grant (dataset) WHERE state = 'active';
+CREATE INDEX sharing_grant_assignee ON sharing_grant (assignee);
+
+CREATE TABLE sharing_grant_use (
+    grant_id   uuid NOT NULL REFERENCES sharing_grant (id) ON DELETE CASCADE,
+    day        date NOT NULL,
+    reads      bigint NOT NULL DEFAULT 0,
+    rows       bigint NOT NULL DEFAULT 0,
+    PRIMARY KEY (grant_id, day)
+);
+
+-- The subjects behind each figure that was given to someone: the next figure must not differ from it by a few.
+CREATE TABLE sharing_answered (
+    id         bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    asker      text NOT NULL,
+    dataset    text NOT NULL,
+    at         timestamptz NOT NULL DEFAULT now(),
+    digest     bytea NOT NULL,
+    cells      bytea NOT NULL,
+    UNIQUE (asker, dataset, digest)
+);
+
+CREATE TRIGGER law_changed AFTER INSERT OR UPDATE OR DELETE ON sharing_grant
+    FOR EACH STATEMENT EXECUTE FUNCTION raise_law_clock();
+CREATE TRIGGER law_changed AFTER INSERT OR UPDATE OF version OR DELETE ON lake_dataset
+    FOR EACH STATEMENT EXECUTE FUNCTION raise_law_clock();
+CREATE TRIGGER law_changed AFTER INSERT OR UPDATE OR DELETE ON org_unit
+    FOR EACH STATEMENT EXECUTE FUNCTION raise_law_clock();
+CREATE TRIGGER law_changed AFTER INSERT OR DELETE OR UPDATE OF name, state, opening, sharing, grade, unit, contract, audience
+    ON catalog_dataset FOR EACH STATEMENT EXECUTE FUNCTION raise_law_clock();
+"""
+
+
+def upgrade() -> None:
+    """Make the tables."""
+    op.execute(TABLES)

@@ -1,0 +1,133 @@
+"""The door (数据之门): who, what for, which query; Arrow or a refusal that explains itself. There is no second way in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import pyarrow as pa  # type: ignore[import-untyped]
+
+from sanqu.ground.city import City
+from sanqu.ground.people.askers import Asker
+from sanqu.lake import lake_of
+from sanqu.sharing.allowed import OWN, refused
+from sanqu.sharing.decide import Decision, decide
+from sanqu.sharing.differing import check_and_keep, told_by
+from sanqu.sharing.evidence import Read, digest_of_table, note_reads, note_refusal
+from sanqu.sharing.grants import note_rows, take_read
+from sanqu.sharing.rewrite import mark
+from sanqu.sharing.runner import Statement, runners_of
+
+# Lists of subjects are read whole: they are counted, never shown.
+MOST_GROUPS = 5001
+
+
+@dataclass(frozen=True)
+class Question:
+    """One read: SQL with named parameters (`$name`), its purpose, the most rows wanted, the way it came."""
+
+    sql: str
+    purpose: str = ""
+    params: Mapping[str, Any] = field(default_factory=dict)
+    rows: int | None = None
+    via: str = "sql"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Rows as Arrow, whether there were more, what decided, and the digest that the ledger keeps of them."""
+
+    table: pa.Table
+    more: bool
+    decision: Decision
+    digest: str
+
+
+def ask(city: City, asker: Asker, question: Question) -> Answer:
+    """The answer to a question; raises `Refused` naming item, clause and smallest grant, and notes either in the ledger.
+
+    Raises `BadInput` for what is no query or breaks a limit, `NotFound` for an unknown dataset, `Conflict` (429) for a
+    quota that is used up.
+    """
+    decision, snapshots = decide(city, asker, question.purpose, question.sql)
+    if decision.plan is None:
+        _note_refusal(city, asker, question, decision)
+        raise decision.refusal()
+    most = _take_quota(city, decision, question.rows or city.settings.query_rows)
+    ran = runners_of(city).run(_statements(city, question, decision, snapshots, most))
+    plan = decision.plan
+    told = [told_by(cell.dataset, cell.least, one.table) for cell, one in zip(plan.cells, ran[:-1], strict=True)]
+    check_and_keep(city, asker.label, told)
+    answer = ran[-1]
+    digest = digest_of_table(answer.table)
+    _note_read(city, asker, question, decision, answer.table.num_rows, digest)
+    return Answer(answer.table, answer.more, decision, digest)
+
+
+def explain(city: City, asker: Asker, question: Question) -> Decision:
+    """What the door would say, without running anything; asking for reasons leaves no trace."""
+    return decide(city, asker, question.purpose, question.sql)[0]
+
+
+def _statements(
+    city: City, question: Question, decision: Decision, snapshots: Mapping[str, int], most: int
+) -> list[Statement]:  # fmt: skip
+    plan = decision.plan
+    assert plan is not None
+    for name in question.params:
+        if name.lower().startswith(OWN) or not name.isidentifier():
+            raise refused("这样的参数名", "a parameter of this name", name)
+    params = dict(question.params) | dict(plan.params)
+    tables = {
+        mark(table.dataset): lake_of(city).at_snapshot(table.contract, snapshots.get(table.dataset)) for table in decision.tables
+    }
+    texts = [*(cell.sql for cell in plan.cells), plan.sql]
+    limits = [MOST_GROUPS] * len(plan.cells) + [most]
+    return [Statement(_in_place(sql, tables), _used(sql, params), rows) for sql, rows in zip(texts, limits, strict=True)]
+
+
+def _in_place(sql: str, tables: Mapping[str, str]) -> str:
+    for name, table in tables.items():
+        sql = sql.replace(name, table)
+    return sql
+
+
+def _used(sql: str, params: Mapping[str, Any]) -> dict[str, Any]:
+    # The engine refuses parameters that a statement does not name.
+    return {name: value for name, value in params.items() if f"${name}" in sql}
+
+
+def _take_quota(city: City, decision: Decision, most: int) -> int:
+    granted = {table.granted.id: table.granted for table in decision.tables if table.granted is not None}
+    for one in granted.values():
+        with city.db.connection() as conn:
+            left = take_read(conn, one)
+        most = most if left is None else min(most, left)
+    return most
+
+
+def _note_read(city: City, asker: Asker, question: Question, decision: Decision, rows: int, digest: str) -> None:
+    reads = [
+        Read(
+            table.dataset, table.basis.clause, {one.item: one.contexts for one in table.items},
+            table.granted.number if table.granted else None,
+        )
+        for table in decision.tables
+    ]  # fmt: skip
+    note_reads(
+        city, asker, reads, purpose=question.purpose, version=decision.version, via=question.via, query=question.sql, rows=rows,
+        result=digest,
+    )  # fmt: skip
+    for table in decision.tables:
+        if table.granted is not None:
+            with city.db.connection() as conn:
+                note_rows(conn, table.granted, rows)
+
+
+def _note_refusal(city: City, asker: Asker, question: Question, decision: Decision) -> None:
+    closed = {f"{dataset}.{one.item}": one.clause for dataset, one in decision.closed}
+    note_refusal(
+        city, asker, dict.fromkeys(dataset for dataset, _ in decision.closed), purpose=question.purpose,
+        version=decision.version, via=question.via, query=question.sql, closed=closed,
+    )  # fmt: skip

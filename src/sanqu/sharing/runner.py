@@ -1,0 +1,335 @@
+"""Runs rewritten queries in processes of their own, sealed off, with limits of memory, time and rows."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import logging
+import queue
+import struct
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, BinaryIO
+
+import duckdb
+import pyarrow as pa  # type: ignore[import-untyped]
+
+from sanqu.ground.city import City
+from sanqu.ground.errors import BadInput, Busy, SanquError, Unavailable
+from sanqu.ground.i18n import Text
+from sanqu.lake.engine import open_sealed
+
+log = logging.getLogger(__name__)
+
+HEAD = struct.Struct(">cQ")
+# A process that nobody asked for so long gives its memory back.
+IDLE_SECONDS = 60.0
+# How long an asker waits for a process to come free.
+WAIT_SECONDS = 20.0
+# What one answer may weigh, whatever its number of rows.
+MOST_BYTES = 256 * 1024 * 1024
+BATCH_ROWS = 4096
+
+
+@dataclass(frozen=True)
+class Statement:
+    """One SELECT to run: its text, its named parameters, the most rows wanted of it."""
+
+    sql: str
+    params: Mapping[str, Any]
+    rows: int
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What a statement gave; `more` when there were more rows than wanted."""
+
+    table: pa.Table
+    more: bool
+
+
+class _Process:
+    """One sealed child."""
+
+    def __init__(self, city: City) -> None:
+        settings = city.settings
+        self._child = subprocess.Popen(
+            [sys.executable, "-I", "-c", "from sanqu.sharing.runner import serve; serve()"],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+            # Nothing of the parent's environment is the child's business.
+            env={"PATH": "/usr/bin:/bin", "TZ": "UTC", "LANG": "C.UTF-8"},
+        )  # fmt: skip
+        self.used = time.monotonic()
+        told = {
+            "database_url": city.db.url, "lake_folder": settings.lake_folder, "memory_limit": settings.query_memory,
+            "threads": settings.threads or 2, "paths": sys.path,
+        }  # fmt: skip
+        self._send(told)
+        kind, body = self._receive()
+        if kind != b"R":
+            self.kill()
+            raise Unavailable(
+                "sql.engine",
+                Text(zh=f"查询引擎没能启动：{body.decode()}", en=f"The query engine could not start: {body.decode()}"),
+                Text(zh="检查数据库与数据湖文件夹", en="Check the database and the folder of the lake"),
+            )
+
+    def run(self, statements: Sequence[Statement], seconds: float) -> list[Ran]:
+        """Run statements one after another at one moment of the lake; raises what `_fault` makes of a failure."""
+        overdue = threading.Timer(seconds + 2.0, self.kill)
+        overdue.start()
+        try:
+            self._send({
+                "seconds": seconds,
+                "statements": [{"sql": s.sql, "params": dict(s.params), "rows": s.rows} for s in statements],
+            })  # fmt: skip
+            return [self._one() for _ in statements]
+        finally:
+            overdue.cancel()
+            self.used = time.monotonic()
+
+    def _one(self) -> Ran:
+        kind, body = self._receive()
+        if kind == b"F":
+            raise _fault(json.loads(body))
+        more = bool(body[0])
+        return Ran(pa.ipc.open_stream(pa.py_buffer(body)[1:]).read_all(), more)
+
+    def _send(self, message: Mapping[str, Any]) -> None:
+        assert self._child.stdin is not None
+        try:
+            _write(self._child.stdin, b"Q", json.dumps(message, default=str).encode())
+        except OSError as fault:
+            raise _gone() from fault
+
+    def _receive(self) -> tuple[bytes, bytes]:
+        assert self._child.stdout is not None
+        head = self._child.stdout.read(HEAD.size)
+        if len(head) < HEAD.size:
+            raise _gone()
+        kind, size = HEAD.unpack(head)
+        return kind, self._child.stdout.read(size)
+
+    @property
+    def alive(self) -> bool:
+        """Whether it can take another statement."""
+        return self._child.poll() is None
+
+    def kill(self) -> None:
+        """End it now."""
+        self._child.kill()
+        self._child.wait()
+        for pipe in (self._child.stdin, self._child.stdout):
+            if pipe is not None:
+                with contextlib.suppress(OSError):
+                    pipe.close()
+
+
+def _gone() -> SanquError:
+    return Unavailable(
+        "sql.limit",
+        Text(zh="查询超出了时间或内存的上限，已停止", en="The query went past its limit of time or memory and was stopped"),
+        Text(zh="缩小范围，或先汇总再连接", en="Ask for less, or add up before joining"),
+        status=422,
+    )
+
+
+FAULTS: dict[str, tuple[str, Text, Text]] = {
+    "time": (
+        "sql.time", Text(zh="查询超时，已停止", en="The query took too long and was stopped"),
+        Text(zh="缩小范围，或先汇总再连接", en="Ask for less, or add up before joining"),
+    ),
+    "memory": (
+        "sql.memory", Text(zh="查询用完了给它的内存", en="The query used up the memory it is given"),
+        Text(zh="缩小范围，或先汇总再连接", en="Ask for less, or add up before joining"),
+    ),
+    "size": (
+        "sql.size", Text(zh="结果太大", en="The result is too large"),
+        Text(zh="少选几列，或下载整个数据集", en="Choose fewer columns, or download the dataset"),
+    ),
+    "value": (
+        "sql.value", Text(zh="有的值不能这样转换或计算", en="Some value cannot be converted or computed like this"),
+        Text(zh="用 try_cast，或先筛选", en="Use try_cast, or filter first"),
+    ),
+    "shape": (
+        "sql.shape", Text(zh="引擎不接受这样的查询：类型或函数的参数不合", en="The engine does not take this query: a type or an argument does not fit"),
+        Text(zh="核对各列的类型和函数的参数", en="Check the types of the columns and the arguments of functions"),
+    ),
+}  # fmt: skip
+
+
+def _fault(said: Mapping[str, str]) -> SanquError:
+    # The engine's own words hold the rewritten text and, at times, values: they are for the log's reader only.
+    log.info("a query failed in the engine: %s", said["kind"])
+    code, what, todo = FAULTS[said["kind"]]
+    return BadInput(code, what, todo, status=422)
+
+
+class Runners:
+    """The sealed processes of this process; as many as the settings say, started when needed."""
+
+    def __init__(self, city: City) -> None:
+        self._city = city
+        self._most = threading.BoundedSemaphore(city.settings.query_processes)
+        self._idle: queue.LifoQueue[_Process] = queue.LifoQueue()
+        self._closing = threading.Event()
+        self._sweeper: threading.Thread | None = None
+        self._starting = threading.Lock()
+
+    def run(self, statements: Sequence[Statement], seconds: float | None = None) -> list[Ran]:
+        """Run statements in one process, one after another.
+
+        Raises `Busy` when none comes free, `BadInput` (422) when a limit is reached or a value cannot be computed.
+        """
+        with self._lent() as process:
+            return process.run(statements, seconds or self._city.settings.query_seconds)
+
+    @contextlib.contextmanager
+    def _lent(self) -> Iterator[_Process]:
+        if not self._most.acquire(timeout=WAIT_SECONDS):
+            raise Busy(
+                "sql.busy",
+                Text(zh="查询太多，没有空闲的引擎", en="Too many queries: no engine came free"),
+                Text(zh="过一会儿再试", en="Try again in a while"),
+            )
+        process: _Process | None = None
+        try:
+            process = self._take()
+            yield process
+        except SanquError:
+            raise
+        except BaseException:
+            if process is not None:
+                process.kill()
+            raise
+        finally:
+            if process is not None and process.alive:
+                self._idle.put(process)
+            self._most.release()
+
+    def _take(self) -> _Process:
+        while True:
+            try:
+                process = self._idle.get_nowait()
+            except queue.Empty:
+                self._watch()
+                return _Process(self._city)
+            if process.alive:
+                return process
+
+    def _watch(self) -> None:
+        with self._starting:
+            if self._sweeper is None:
+                self._sweeper = threading.Thread(target=self._sweep, name="sanqu-runners", daemon=True)
+                self._sweeper.start()
+
+    def _sweep(self) -> None:
+        while not self._closing.wait(IDLE_SECONDS / 4):
+            kept = []
+            with contextlib.suppress(queue.Empty):
+                while True:
+                    process = self._idle.get_nowait()
+                    if process.used < time.monotonic() - IDLE_SECONDS:
+                        process.kill()
+                    else:
+                        kept.append(process)
+            for process in kept:
+                self._idle.put(process)
+
+    def close(self) -> None:
+        """End every process."""
+        self._closing.set()
+        with contextlib.suppress(queue.Empty):
+            while True:
+                self._idle.get_nowait().kill()
+
+
+def runners_of(city: City) -> Runners:
+    """The sealed processes that run askers' queries."""
+    return city.part(Runners, Runners)
+
+
+def _write(pipe: BinaryIO | Any, kind: bytes, body: bytes) -> None:
+    pipe.write(HEAD.pack(kind, len(body)))
+    pipe.write(body)
+    pipe.flush()
+
+
+def serve() -> None:
+    """The child's side: opens the lake, seals itself, answers until its parent is gone."""
+    reading, writing = sys.stdin.buffer, sys.stdout.buffer
+    told = _read(reading)
+    if told is None:
+        return
+    try:
+        duck = open_sealed(told["database_url"], told["lake_folder"], told["memory_limit"], told["threads"])
+    except Exception as fault:
+        _write(writing, b"X", str(fault).encode())
+        return
+    _write(writing, b"R", b"")
+    while (asked := _read(reading)) is not None:
+        _answer(duck, asked, writing)
+
+
+def _read(pipe: BinaryIO) -> dict[str, Any] | None:
+    head = pipe.read(HEAD.size)
+    if len(head) < HEAD.size:
+        return None
+    _, size = HEAD.unpack(head)
+    read: dict[str, Any] = json.loads(pipe.read(size))
+    return read
+
+
+def _answer(duck: duckdb.DuckDBPyConnection, asked: Mapping[str, Any], writing: BinaryIO) -> None:
+    late = threading.Timer(float(asked["seconds"]), duck.interrupt)
+    late.start()
+    failed: str | None = None
+    try:
+        for statement in asked["statements"]:
+            if failed is None:
+                try:
+                    _write(writing, b"T", _run(duck, statement))
+                    continue
+                except Exception as fault:
+                    failed = _kind(fault)
+            _write(writing, b"F", json.dumps({"kind": failed}).encode())
+    finally:
+        late.cancel()
+
+
+def _run(duck: duckdb.DuckDBPyConnection, statement: Mapping[str, Any]) -> bytes:
+    most, seen, more = int(statement["rows"]), 0, False
+    reader = duck.execute(statement["sql"], dict(statement["params"]) or None).to_arrow_reader(BATCH_ROWS)
+    sink = io.BytesIO()
+    sink.write(b"\0")
+    with pa.ipc.new_stream(sink, reader.schema) as writer:
+        for batch in reader:
+            more = seen + batch.num_rows > most
+            writer.write_batch(batch.slice(0, most - seen) if more else batch)
+            seen += min(batch.num_rows, most - seen)
+            if sink.tell() > MOST_BYTES:
+                raise MemoryError("size")
+            if more:
+                break
+    body = sink.getbuffer()
+    body[0] = more
+    return bytes(body)
+
+
+def _kind(fault: Exception) -> str:
+    match fault:
+        case MemoryError() if str(fault) == "size":
+            return "size"
+        case duckdb.InterruptException():
+            return "time"
+        case duckdb.OutOfMemoryException() | MemoryError():
+            return "memory"
+        case duckdb.BinderException() | duckdb.CatalogException() | duckdb.ParserException() | duckdb.NotImplementedException():
+            return "shape"
+        case _:
+            return "value"
