@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from playwright.sync_api import Page, expect
 
@@ -9,7 +11,7 @@ from sanqu.catalog.keeping import register_contract
 from sanqu.ground.city import City
 from sanqu.ground.i18n import words
 from sanqu.ground.ledger import integrate, read_entries
-from sanqu.lake import Contract
+from sanqu.lake import Commit, Contract, lake_of
 from tests.web.conftest import HARVEST
 
 PAGES = ["/", "/datasets", "/datasets/citrus-harvest", "/units", "/units/330802", "/openlist", "/ledger", "/docs", "/sign-in"]
@@ -32,6 +34,35 @@ def test_the_chart_shows_what_the_reader_chooses(page: Page) -> None:
     page.get_by_label("横轴").select_option("town")
     page.wait_for_url("**x=town*")
     expect(page.locator(".chart svg")).to_contain_text("镇5")
+
+
+def test_of_many_categories_the_chart_names_the_largest(page: Page, quzhou: City) -> None:
+    rows = ", ".join(f"('乡镇{t:02}', 2024, {1000 * t})" for t in range(1, 41))
+    with lake_of(quzhou).engine() as duck:
+        source = f"SELECT * FROM (VALUES {rows}) AS t(town, year, tonnes)"
+        lake_of(quzhou).upsert("citrus-harvest", source, Commit("test"), duck=duck)
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.goto("/datasets/citrus-harvest?x=town&y=tonnes")
+    expect(page.get_by_text("产量合计 · 按乡镇 · 最大的 12 个，共 45 个")).to_be_visible()
+    names = page.locator(".chart svg text").filter(has_text="乡镇")
+    expect(names).to_have_count(12)
+    boxes = sorted(box["y"] for name in names.all() if (box := name.bounding_box()))
+    assert min(below - above for above, below in pairwise(boxes)) >= 12
+
+
+def test_the_tabs_of_a_dataset_stand_in_one_row_on_a_phone(page: Page) -> None:
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.goto("/datasets/citrus-harvest")
+    tops = {box["y"] for tab in page.locator(".tabs a").all() if (box := tab.bounding_box())}
+    assert len(tops) == 1
+    assert page.locator(".tabs").evaluate("tabs => tabs.scrollWidth <= tabs.clientWidth")
+
+
+def test_changing_the_language_keeps_what_was_asked_for(page: Page) -> None:
+    page.goto("/datasets?q=柑橘&subject=agriculture&lang=zh")
+    page.get_by_role("link", name="English").click()
+    expect(page.get_by_role("heading", level=3, name="Citrus harvest")).to_be_visible()
+    assert "subject=agriculture" in page.url
 
 
 def test_a_download_starts_from_the_page(page: Page) -> None:

@@ -70,7 +70,7 @@ def catalog_document(
     return graph.serialize(format=SERIALIZERS[form][0]), counted["modified"]
 
 
-@router.get("/catalog.{form}")
+@router.get("/catalog.{form}", summary="整个目录（DCAT-AP）· The whole catalogue as DCAT-AP")
 def catalog(
     form: Format, request: Request, city: InCity, asker: Asking, page: Annotated[int, Query(ge=1, le=100_000)] = 1,
     services: bool = False,
@@ -80,7 +80,7 @@ def catalog(
     return Response(text, media_type=f"{SERIALIZERS[form][1]}; charset=utf-8")
 
 
-@router.get("/dataset/{name}/datapackage.json")
+@router.get("/dataset/{name}/datapackage.json", summary="数据包描述 · A dataset as a Data Package")
 def package(name: str, request: Request, city: InCity, asker: Asking) -> Response:
     """A dataset as a Data Package."""
     dataset = show(city, name, asker)
@@ -91,7 +91,7 @@ def package(name: str, request: Request, city: InCity, asker: Asking) -> Respons
     return JSONResponse(data_package(dataset, units, contract, base_of(city, request)))
 
 
-@router.get("/dataset/{name}.{form}")
+@router.get("/dataset/{name}.{form}", summary="一个数据集（DCAT-AP）· A dataset as DCAT-AP")
 def dataset_graph(name: str, form: Format, request: Request, city: InCity, asker: Asking, services: bool = False) -> Response:
     """A dataset as DCAT-AP 3; with `services`, its row API as a data service."""
     dataset = show(city, name, asker)

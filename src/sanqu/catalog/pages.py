@@ -33,7 +33,7 @@ FOUND = 60
 
 
 @router.get("/units")
-def unit_list(request: Request, city: InCity, asker: Asking, q: str = "") -> HTMLResponse:
+def unit_list(request: Request, city: InCity, asker: Asking, lang: Language, q: str = "") -> HTMLResponse:
     """The organisations that publish, the largest first; or units found by words."""
     top = str(fact(city, "city", {}).get("code", "")) or None
     with city.db.connection() as conn:
@@ -46,7 +46,7 @@ def unit_list(request: Request, city: InCity, asker: Asking, q: str = "") -> HTM
             "type": "treemap", "color": ["#0f5b57", "#2f7d77", "#4f9a93", "#4f7f86"], "roam": False, "nodeClick": "link", "breadcrumb": {"show": False}, "left": 0, "right": 0,
             "top": 0, "bottom": 0,
             "data": [
-                {"name": o.unit.title.zh or o.unit.code, "value": o.datasets, "link": f"/units/{o.unit.code}", "target": "self"}
+                {"name": o.unit.title.in_(lang) or o.unit.code, "value": o.datasets, "link": f"/units/{o.unit.code}", "target": "self"}
                 for o in publishing
             ],
         }],

@@ -219,14 +219,14 @@ def answer_errors(app: FastAPI, page: Callable[[Request, SanquError], Response] 
     @app.exception_handler(psycopg.DataError)
     async def _value(request: Request, fault: psycopg.DataError) -> Response:
         # To the log as well: what the asker gave is the usual cause, but not the only one.
-        log.warning("a value that PostgreSQL refuses at %s", request.url.path, exc_info=fault)
+        log.warning("PostgreSQL refuses a value at %r: %s", request.url.path, str(fault).splitlines()[0])
         return answer(request, _from_database(fault))
 
     @app.exception_handler(Exception)
     async def _unexpected(request: Request, fault: Exception) -> Response:
         # The fault itself goes to the log with its frames; the asker is told no more than a number to quote.
         number = uuid4().hex[:8]
-        log.error("unexpected fault %s at %s", number, request.url.path, exc_info=fault)
+        log.error("unexpected fault %s at %r", number, request.url.path, exc_info=fault)
         return answer(request, _unexpected_fault(number))
 
     @app.exception_handler(RequestValidationError)

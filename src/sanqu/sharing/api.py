@@ -12,14 +12,15 @@ from sanqu.ground.city import City
 from sanqu.ground.http import Asking, InCity, asker_of, city_of
 from sanqu.ground.people.askers import Asker
 from sanqu.sharing.cache import Answer, answers_of
-from sanqu.sharing.downloads import MEDIA, FileFormat, refuse_unreadable, stream_copy, stream_file, write_xlsx
+from sanqu.sharing.downloads import MEDIA, FileFormat, enter, stream_copy, stream_file, write_xlsx
+from sanqu.sharing.evidence import note_view
 from sanqu.sharing.limits import limit_rate
 from sanqu.sharing.query import parse_rows_query
 from sanqu.sharing.rows import answer_rows
 from sanqu.sharing.usage import uses_of
 from sanqu.sharing.views import View, remembered_view, view_of
 
-router = APIRouter(tags=["open"])
+router = APIRouter(tags=["开放数据 · Open data"])
 
 ROW_PARAMETERS: list[dict[str, Any]] = [
     {"name": name, "in": "query", "required": False, "description": description, "schema": schema}
@@ -55,11 +56,12 @@ async def open_rows(request: Request, dataset: str) -> Response:
     city = city_of(request)
     asker = await _asker(request)
     limit_rate(request, city, asker)
-    view = remembered_view(city, asker, dataset)
-    if view is not None:
+    view = remembered_view(city, asker, dataset, _purpose(request))
+    if view is not None and view.shared_by_all:
         kept = answers_of(city).get(_key(view, request))
         if kept is not None:
             uses_of(city).count(dataset)
+            note_view(city, view, via="rows", items=(), rows=0)
             return _respond(asker, kept)
     answer = await asyncio.to_thread(_answer, city, asker, dataset, request)
     uses_of(city).count(dataset)
@@ -75,18 +77,26 @@ async def _asker(request: Request) -> Asker:
 
 
 def _key(view: View, request: Request) -> tuple[object, ...]:
-    return (view.opened.dataset.name, view.snapshot, view.opened.items, request.scope["query_string"])
+    return (view.dataset.name, view.version, view.snapshot, view.items, request.scope["query_string"])
+
+
+def _purpose(request: Request) -> str:
+    """What a read is for, as a header or a parameter says; a grant is for its purposes only."""
+    return request.headers.get("x-sanqu-purpose") or request.query_params.get("_purpose") or ""
 
 
 def _answer(city: City, asker: Asker, dataset: str, request: Request) -> Answer:
-    view = view_of(city, asker, dataset)
-    kept = answers_of(city).get(_key(view, request))
+    view = view_of(city, asker, dataset, _purpose(request))
+    kept = answers_of(city).get(_key(view, request)) if view.shared_by_all else None
+    pairs = [pair for pair in request.query_params.multi_items() if pair[0] != "_purpose"]
+    if view.shared_by_all:
+        note_view(city, view, via="rows", items=(), rows=0)
     if kept is not None:
         return kept
-    pairs = request.query_params.multi_items()
-    query = parse_rows_query(pairs, view.opened.contract, view.opened.items)
+    query = parse_rows_query(pairs, view.contract, view.items)
     answer = answer_rows(city, view, query, pairs, f"/api/open/{dataset}")
-    answers_of(city).put(_key(view, request), answer)
+    if view.shared_by_all:
+        answers_of(city).put(_key(view, request), answer)
     return answer
 
 
@@ -112,9 +122,9 @@ def download(
 ) -> Response:
     """A whole open dataset as CSV (UTF-8 with mark), JSON, Parquet or XLSX; streamed."""
     limit_rate(request, city, asker)
-    view = view_of(city, asker, dataset)
+    view = view_of(city, asker, dataset, _purpose(request))
     at = snapshot if snapshot is not None else view.snapshot
-    refuse_unreadable(city, view, at, format_)
+    enter(city, view, at, format_)
     uses_of(city).count(dataset)
     name = f"{dataset}.{format_}"
     headers = {"Content-Disposition": f'attachment; filename="{name}"', "X-Sanqu-Snapshot": str(at)} | _only_theirs(asker)

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from sanqu.ground.city import City
-from sanqu.ground.i18n import Lang
 from sanqu.lake import Contract, Field, lake_of, quote_ident
+from sanqu.sharing.evidence import note_view, rows_left
 from sanqu.sharing.views import View
 
 PREVIEW_ROWS = 20
 MOST_POINTS = 400
-MOST_CATEGORIES = 24
+# As many bars as have room for their names on a phone.
+MOST_CATEGORIES = 12
 TIME_TYPES = ("date", "datetime", "year", "yearmonth")
 
 
@@ -48,30 +50,71 @@ def choose_axes(contract: Contract, items: tuple[str, ...], x: str | None, y: st
 
 def first_rows(city: City, view: View) -> tuple[list[str], list[tuple[Any, ...]]]:
     """The names of the readable items and the first rows."""
-    with lake_of(city).read(view.opened.contract.name, view.opened.items, limit=PREVIEW_ROWS, snapshot=view.snapshot) as reader:
-        table = reader.read_all()
-    return list(view.opened.items), list(zip(*(column.to_pylist() for column in table.columns), strict=True))
+    left = rows_left(city, view)
+    most = PREVIEW_ROWS if left is None else min(PREVIEW_ROWS, left)
+    chosen = ", ".join(quote_ident(item) for item in view.items)
+    table = view.over(lake_of(city).at_snapshot(view.table, view.snapshot))
+    with lake_of(city).engine() as duck:
+        view.prepare(duck)
+        rows = duck.execute(f"SELECT {chosen} FROM {table} LIMIT {most}").fetchall()
+    note_view(city, view, via="preview", items=view.items, rows=len(rows))
+    return list(view.items), rows
 
 
-def draw(city: City, view: View, axes: Axes, lang: Lang) -> dict[str, Any]:
-    """The chart over the whole dataset: means over time, sums by category, or numbers of rows."""
-    contract = view.opened.contract
+def draw(city: City, view: View, axes: Axes) -> tuple[dict[str, Any], int]:
+    """The chart over the whole dataset: means over time, sums of the largest categories, or numbers of rows.
+
+    Returns the option of ECharts and how many categories (or times) there are, shown or not.
+    """
+    contract = view.contract
     x = quote_ident(axes.x)
     measure = "count(*)" if axes.y is None else f"{'avg' if axes.over_time else 'sum'}({quote_ident(axes.y)})"
-    table = lake_of(city).at_snapshot(contract.name, view.snapshot)
-    query = f"SELECT CAST({x} AS VARCHAR) AS x, {measure} AS y FROM {table} WHERE {x} IS NOT NULL GROUP BY {x} "
+    rows_left(city, view)
+    table = view.over(lake_of(city).at_snapshot(view.table, view.snapshot))
+    query = f"SELECT CAST({x} AS VARCHAR) AS x, {measure} AS y, count(*) OVER () FROM {table} WHERE {x} IS NOT NULL GROUP BY {x} "
     query += f"ORDER BY {x} LIMIT 20000" if axes.over_time else f"ORDER BY 2 DESC NULLS LAST LIMIT {MOST_CATEGORIES}"
     with lake_of(city).engine() as duck:
+        view.prepare(duck)
         points = duck.execute(query).fetchall()
-    if axes.over_time and len(points) > MOST_POINTS:
+    note_view(city, view, via="chart", items=[axes.x, *([axes.y] if axes.y else [])], rows=len(points))
+    found = int(points[0][2]) if points else 0
+    unit = (contract.field(axes.y).unit if axes.y else None) or ""
+    return (_line(points, unit) if axes.over_time else _bars(points, unit)), found
+
+
+def chart_rows(
+    city: City, view: View, items: Sequence[str], only: Mapping[str, str], order: str, most: int
+) -> list[dict[str, Any]]:
+    """Rows for a chart: some items, where others have given values, in the order of one."""
+    where = " AND ".join(f"{quote_ident(item)} = ?" for item in only)
+    query = f"SELECT {', '.join(map(quote_ident, items))} FROM {view.over(lake_of(city).at_snapshot(view.table, view.snapshot))}"
+    query += (f" WHERE {where}" if where else "") + f" ORDER BY {quote_ident(order)} LIMIT {most}"
+    with lake_of(city).engine() as duck:
+        view.prepare(duck)
+        rows: list[dict[str, Any]] = duck.execute(query, list(only.values())).to_arrow_table().to_pylist()
+    note_view(city, view, via="chart", items=items, rows=len(rows))
+    return rows
+
+
+def _line(points: list[tuple[Any, ...]], unit: str) -> dict[str, Any]:
+    if len(points) > MOST_POINTS:
         points = points[:: len(points) // MOST_POINTS + 1]
-    unit = contract.field(axes.y).unit if axes.y else None
     return {
         "xAxis": {"type": "category", "data": [point[0] for point in points]},
-        "yAxis": {"type": "value", "name": unit or "", "scale": axes.over_time},
-        "series": [{
-            "type": "line" if axes.over_time else "bar", "data": [point[1] for point in points], "showSymbol": len(points) < 40,
-            "barMaxWidth": 28,
-        }],
-        "dataZoom": [{"type": "inside"}] if axes.over_time else [],
+        "yAxis": {"type": "value", "name": unit, "scale": True},
+        "series": [{"type": "line", "data": [point[1] for point in points], "showSymbol": len(points) < 40}],
+        "dataZoom": [{"type": "inside"}],
+    }
+
+
+def _bars(points: list[tuple[Any, ...]], unit: str) -> dict[str, Any]:
+    # Lying down, so that each bar has its name beside it however long the name is.
+    return {
+        "xAxis": {"type": "value", "name": unit, "nameLocation": "middle", "nameGap": 24, "axisLabel": {"hideOverlap": True}},
+        "yAxis": {
+            "type": "category", "inverse": True, "data": [point[0] for point in points],
+            "axisLabel": {"interval": 0, "width": 104, "overflow": "truncate"},
+        },
+        "series": [{"type": "bar", "data": [point[1] for point in points], "barMaxWidth": 20}],
+        "grid": {"left": 8, "right": 24, "top": 8, "bottom": 24 if unit else 8, "containLabel": True},
     }  # fmt: skip

@@ -20,7 +20,7 @@ from sanqu.ground.i18n import Text
 from sanqu.ground.pages import render
 from sanqu.ground.people.askers import Asker
 from sanqu.lake import lake_of
-from sanqu.sharing.look import chartable, choose_axes, draw, first_rows
+from sanqu.sharing.look import MOST_CATEGORIES, chartable, choose_axes, draw, first_rows
 from sanqu.sharing.usage import uses_of
 from sanqu.sharing.views import View, view_of
 
@@ -76,7 +76,6 @@ def dataset_page(
     request: Request,
     city: InCity,
     asker: Asking,
-    lang: Language,
     name: str,
     tab: Annotated[str, Query()] = "preview",
     x: str | None = None,
@@ -92,7 +91,7 @@ def dataset_page(
         libraries = {library.name: library.title for library in subjects(conn, tokens_of(asker))}
         path = unit_paths(conn, [dataset.unit]).get(dataset.unit, "")
         counted = conn.execute(ROWS, (dataset.contract,)).fetchone() if dataset.contract else None
-    context = _tab_context(request, city, dataset, view, tab, lang, x, y)
+    context = _tab_context(city, dataset, view, tab, x, y)
     return render(
         request,
         "sharing/dataset.html",
@@ -122,18 +121,26 @@ def _view(city: City, asker: Asker, dataset: Dataset) -> tuple[View | None, Sanq
         return None, refusal
 
 
-def _tab_context(
-    request: Request, city: City, dataset: Dataset, view: View | None, tab: str, lang: Any, x: str | None, y: str | None
-) -> dict[str, Any]:
+def _tab_context(city: City, dataset: Dataset, view: View | None, tab: str, x: str | None, y: str | None) -> dict[str, Any]:
     """What the chosen tab shows, and nothing that another tab would need."""
-    context: dict[str, Any] = {"head": [], "first": [], "axes": None, "option": None, "along": [], "numeric": []}
+    context: dict[str, Any] = {
+        "head": [],
+        "first": [],
+        "axes": None,
+        "option": None,
+        "categories": 0,
+        "most": MOST_CATEGORIES,
+        "along": [],
+        "numeric": [],
+    }
     context |= {"snapshots": [], "versions": [], "lineage": [], "quality": None}
     if tab == "preview" and view is not None:
         context["head"], context["first"] = first_rows(city, view)
-        axes = choose_axes(view.opened.contract, view.opened.items, x, y)
+        axes = choose_axes(view.contract, view.items, x, y)
         if axes is not None and context["first"]:
-            along, numeric = chartable(view.opened.contract, view.opened.items)
-            context |= {"axes": axes, "option": draw(city, view, axes, lang), "along": along, "numeric": numeric}
+            along, numeric = chartable(view.contract, view.items)
+            option, categories = draw(city, view, axes)
+            context |= {"axes": axes, "option": option, "categories": categories, "along": along, "numeric": numeric}
     elif tab == "versions" and dataset.contract:
         context["snapshots"] = lake_of(city).snapshots(dataset.contract, 50)
         context["versions"] = city.db.all(CONTRACT_VERSIONS, (dataset.contract,))

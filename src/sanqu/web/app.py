@@ -23,6 +23,7 @@ from sanqu.ground.i18n import Text
 from sanqu.ground.ledger import integrate
 from sanqu.lake import lake_of
 from sanqu.sharing.usage import uses_of
+from sanqu.web.openapi import describe
 from sanqu.web.pages import error_page
 
 log = logging.getLogger(__name__)
@@ -143,6 +144,7 @@ def make_app(city: City) -> FastAPI:
                 offered = getattr(module, "routers", None) or (module.router,)
                 for router in offered() if callable(offered) else offered:
                     app.include_router(router)
+    describe(app)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
 
     @app.get("/healthz", include_in_schema=False)

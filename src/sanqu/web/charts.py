@@ -11,7 +11,7 @@ from sanqu.ground.city import City
 from sanqu.ground.errors import SanquError
 from sanqu.ground.i18n import Lang, Text
 from sanqu.ground.people.askers import Asker
-from sanqu.lake import lake_of, quote_ident
+from sanqu.sharing.look import chart_rows
 from sanqu.sharing.views import view_of
 
 log = logging.getLogger(__name__)
@@ -40,15 +40,10 @@ def draw_home_chart(city: City, asker: Asker, chart: HomeChart, lang: Lang) -> d
     except SanquError:
         return None
     items = [chart.x, *chart.y, *([chart.series] if chart.series else [])]
-    if any(item not in view.opened.items for item in (*items, *chart.only)):
+    if any(item not in view.items for item in (*items, *chart.only)):
         log.warning("chart of %s names items that the dataset does not have", chart.dataset)
         return None
-    where = " AND ".join(f"{quote_ident(item)} = ?" for item in chart.only)
-    with lake_of(city).read(
-        view.opened.contract.name, items, where=where, params=list(chart.only.values()),
-        order=quote_ident(chart.x), limit=MOST_ROWS, snapshot=view.snapshot,
-    ) as reader:  # fmt: skip
-        rows = reader.read_all().to_pylist()
+    rows = chart_rows(city, view, items, chart.only, chart.x, MOST_ROWS)
     return chart_option(chart, rows, lang) if rows else None
 
 

@@ -21,7 +21,7 @@ from sanqu.ground.ledger.proof import prove
 from sanqu.ground.pages import render
 from sanqu.ground.people.askers import Asker
 
-router = APIRouter(tags=["ledger"])
+router = APIRouter(tags=["账本 · Ledger"])
 
 NEWEST = "SELECT size, root, at, note FROM ledger_checkpoint ORDER BY size DESC LIMIT 1"
 DAILY = """

@@ -65,10 +65,12 @@ def home(request: Request, city: InCity, asker: Asking) -> HTMLResponse:
 def _county_map(city: City, asker: Asker, lang: Lang) -> dict[str, Any]:
     """The counties with how many datasets each answers for; a county opens its page."""
     rows = city.db.all(COUNTY_DATASETS, (tokens_of(asker),))
-    data: list[dict[str, Any]] = [{"name": str(row["title_zh"]), "value": int(row["n"])} for row in rows]
+    # The shapes carry Chinese names; a reader of English sees those of the units.
+    shown = {str(row["title_zh"]): Text(zh=str(row["title_zh"]), en=str(row["title_en"])).in_(lang) for row in rows}
+    data: list[dict[str, Any]] = [{"name": shown[str(row["title_zh"])], "value": int(row["n"])} for row in rows]
     return {
         "map": {"name": "city", "url": "/map/boundaries.geojson"},
-        "links": {str(row["title_zh"]): f"/units/{row['code']}" for row in rows},
+        "links": {shown[str(row["title_zh"])]: f"/units/{row['code']}" for row in rows},
         "tooltip": {"trigger": "item"},
         "visualMap": {
             "min": 0, "max": max([1, *(d["value"] for d in data)]), "show": False,
@@ -76,7 +78,7 @@ def _county_map(city: City, asker: Asker, lang: Lang) -> dict[str, Any]:
         },
         "series": [{
             "type": "map", "map": "city", "data": data, "selectedMode": False, "layoutCenter": ["50%", "50%"], "layoutSize": "108%", "label": {"show": True, "fontSize": 11},
-            "nameMap": {} if lang == "zh" else {str(r["title_zh"]): str(r["title_zh"]) for r in rows},
+            "nameMap": shown,
             "itemStyle": {"borderColor": "#fff", "borderWidth": 1.2}, "emphasis": {"itemStyle": {"areaColor": "#f0a35a"}},
         }],
     }  # fmt: skip

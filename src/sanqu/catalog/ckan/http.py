@@ -73,10 +73,15 @@ def _parsed(body: bytes) -> dict[str, Any]:
     return data
 
 
-@router.api_route("/api/3/action/{name}", methods=["GET", "POST"], include_in_schema=False)
+@router.get("/api/3/action/{name}", summary="CKAN 动作（读）· An action that reads")
+@router.post("/api/3/action/{name}", summary="CKAN 动作（读写）· An action that reads or changes")
 @router.api_route("/api/action/{name}", methods=["GET", "POST"], include_in_schema=False)
 async def act(name: str, request: Request, city: InCity) -> Response:
-    """Answer an action of CKAN's API."""
+    """Answer an action of CKAN's API, as a CKAN site does: `package_search`, `package_show`, `datastore_search` and more.
+
+    Arguments are the query or a JSON object; the answer is `{"success", "result"}` or `{"success": false, "error"}`.
+    Actions that change something are called by POST. `help_show?name=` describes each.
+    """
     base = base_of(city, request)
     envelope: dict[str, Any] = {"help": f"{base}/api/3/action/help_show?name={name}"}
     known = ACTIONS.get(name)
@@ -117,7 +122,7 @@ def version() -> dict[str, int]:
     return {"version": 3}
 
 
-@router.get("/dataset/{dataset}/resource/{resource}/download/{filename}")
+@router.get("/dataset/{dataset}/resource/{resource}/download/{filename}", summary="上传的文件 · An uploaded file")
 def download_upload(dataset: str, resource: str, filename: str, request: Request, city: InCity) -> Response:
     """An uploaded file, as it was given, to whoever may read the dataset's rows."""
     from sanqu.catalog.audience import may_see_rows
@@ -153,7 +158,7 @@ def _no_file(name: str) -> NotFound:
     )
 
 
-@router.get("/datastore/dump/{resource}")
+@router.get("/datastore/dump/{resource}", summary="导出一张表 · A table as a file")
 def dump_table(resource: str, request: Request, city: InCity) -> Response:
     """The whole table of a resource as CSV, streamed."""
     call = Call(city, asker_of(request), {}, base_of(city, request))

@@ -1,0 +1,151 @@
+"""What the description of the interfaces (OpenAPI) says of every one of them: examples, errors, how to sign in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from fastapi import FastAPI
+
+PROBLEM = {
+    "type": "object",
+    "description": "一个错误：发生了什么、对什么、怎么办（RFC 9457）· An error: what happened, to which thing, what to do",
+    "required": ["type", "title", "status", "detail", "code"],
+    "properties": {
+        "type": {"type": "string"},
+        "title": {"type": "string", "description": "发生了什么 · what happened, in the reader's language"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string", "description": "怎么办 · what to do, in the reader's language"},
+        "instance": {"type": "string", "description": "对什么 · which thing"},
+        "code": {"type": "string", "description": "给程序的名字 · the kind, for programs"},
+        "what": {"$ref": "#/components/schemas/Both"},
+        "todo": {"$ref": "#/components/schemas/Both"},
+        "facts": {"type": "object"},
+    },
+}
+BOTH = {"type": "object", "properties": {"zh": {"type": "string"}, "en": {"type": "string"}}}
+
+# status → (response, what it says, code, title, detail)
+ERRORS = {
+    "400": ("Bad", "参数或内容不合规 · A parameter or the content does not fit", "rows.query", "The parameter sort does not fit: there is no item x", "See this interface at /docs"),
+    "401": ("Unknown", "需要登录或有效密钥 · Sign in or send a working key", "people.sign-in-needed", "You need to be signed in", "Sign in, or send an API key in the Authorization header"),
+    "403": ("Refused", "无权这样做 · The asker may not", "people.admin-needed", "Only an administrator may do this", "Ask an administrator to do it, or for the role"),
+    "404": ("Absent", "没有，或您不能知道它 · There is none, or none the asker may know of", "not-found", "There is no such dataset", "Check the name, or choose from the list"),
+    "409": ("Conflict", "当前状态不允许 · Its state does not allow this", "lines.running", "The line is running already", "Wait for the run to end"),
+    "422": ("Invalid", "请求的形状不合规 · The request does not have the right shape", "request.invalid", "query.limit of the request does not fit", "See the interface at /docs"),
+    "429": ("TooMany", "请求太频繁；见 Retry-After · Too many requests; see Retry-After", "sharing.rate", "More than 6000 requests in a minute", "Try again in 12 s; with an API key there is more"),
+}  # fmt: skip
+
+# (start of the path, parameter) → an example that works in the city that comes along; the first that fits.
+EXAMPLES: tuple[tuple[str, str, Any], ...] = (
+    ("/api/3/action/", "name", "package_search"),
+    ("/api/lines", "name", "facts"),
+    ("/api/lines", "run", 1),
+    ("/api/lines", "row", 1),
+    ("/api/lines", "state", "done"),
+    ("/api/catalog/harvest", "name", "province"),
+    ("/api/catalog/harvest", "run", 1),
+    ("/api/catalog/search", "q", "柑橘"),
+    ("/dataset/", "resource", "citrus-harvest"),
+    ("", "dataset", "plan-goals"),
+    ("", "name", "plan-goals"),
+    ("", "resource", "plan-goals"),
+    ("", "filename", "plan-goals.csv"),
+    ("/open/", "format", "csv"),
+    ("", "form", "ttl"),
+    ("", "index", 0),
+    ("", "label", "2026"),
+    ("", "old", "2025"),
+    ("", "new", "2026"),
+    ("", "measure", "completeness"),
+    ("/api/open/", "sort", "-period"),
+    ("/api/open/", "items", "period,value"),
+)
+LINE = {
+    "name": "my-air", "title": {"zh": "空气", "en": "Air"}, "dataset": "air-quality-hourly", "mode": "upsert",
+    "source": {"kind": "url", "url": "https://example.org/air.csv"},
+}  # fmt: skip
+BODIES: dict[tuple[str, str], Any] = {
+    ("post", "/api/lines"): LINE,
+    ("put", "/api/lines/{name}"): LINE,
+    ("post", "/api/lines/quarantine/{row}/mend"): {"value": "12.5"},
+    ("post", "/api/catalog/openlists"): {"label": "2026", "note": {"zh": "年度清单", "en": "The list of the year"}},
+    ("post", "/api/catalog/harvest"): {
+        "name": "province", "title": {"zh": "省平台", "en": "The province"}, "kind": "ckan",
+        "url": "https://data.example.org", "unit": "3308-dsj", "options": {},
+    },
+}  # fmt: skip
+METHODS = ("get", "post", "put", "patch", "delete")
+
+
+def describe(app: FastAPI) -> None:
+    """Make `/openapi.json` of `app` say of every interface what it answers when something is wrong, with examples."""
+    plain = app.openapi
+
+    def described() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            app.openapi_schema = _complete(plain())
+        return app.openapi_schema
+
+    app.openapi = described  # type: ignore[method-assign]
+
+
+def _complete(schema: dict[str, Any]) -> dict[str, Any]:
+    components = schema.setdefault("components", {})
+    kinds = components.setdefault("schemas", {})
+    for unused in ("HTTPValidationError", "ValidationError"):
+        kinds.pop(unused, None)
+    kinds |= {"Problem": PROBLEM, "Both": BOTH}
+    components["responses"] = {name: _error(status, *said) for status, (name, *said) in ERRORS.items()}
+    components["securitySchemes"] = {
+        "key": {"type": "apiKey", "in": "header", "name": "Authorization", "description": "接口密钥 · an API key"}
+    }
+    schema["security"] = [{}, {"key": []}]
+    for method, path, operation in operations(schema):
+        _give_examples(method, path, operation)
+        operation["responses"] |= {
+            status: {"$ref": f"#/components/responses/{ERRORS[status][0]}"} for status in _statuses(method, path, operation)
+        }
+    return schema
+
+
+def operations(schema: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """Every (method, path, operation) of a description."""
+    for path, methods in schema["paths"].items():
+        yield from ((method, path, operation) for method, operation in methods.items() if method in METHODS)
+
+
+def _error(status: str, description: str, code: str, title: str, detail: str) -> dict[str, Any]:
+    example = {
+        "type": f"urn:sanqu:error:{code}",
+        "title": title,
+        "status": int(status),
+        "detail": detail,
+        "instance": "",
+        "code": code,
+    }
+    content = {"schema": {"$ref": "#/components/schemas/Problem"}, "example": example}
+    return {"description": description, "content": {"application/problem+json": content}}
+
+
+def _give_examples(method: str, path: str, operation: dict[str, Any]) -> None:
+    for parameter in operation.get("parameters", []):
+        fitting = (example for start, name, example in EXAMPLES if path.startswith(start) and name == parameter["name"])
+        if (example := next(fitting, None)) is not None:
+            parameter["example"] = example
+    if (body := BODIES.get((method, path))) is not None:
+        operation["requestBody"]["content"]["application/json"]["example"] = body
+
+
+def _statuses(method: str, path: str, operation: dict[str, Any]) -> list[str]:
+    """The errors an interface can answer with, as far as its shape tells."""
+    parameters = operation.get("parameters", [])
+    changes = method != "get" and not path.startswith("/api/3/")
+    found = ["401"]
+    found += ["400"] if parameters or changes else []
+    found += ["422"] if operation["responses"].pop("422", None) else []
+    found += ["404"] if any(parameter["in"] == "path" for parameter in parameters) else []
+    found += ["403"] if changes or path.startswith(("/api/lines", "/api/open/", "/open/")) else []
+    found += ["409"] if changes else []
+    found += ["429"] if path.startswith(("/api/open/", "/open/")) else []
+    return sorted(found)
