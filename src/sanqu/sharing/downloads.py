@@ -15,7 +15,10 @@ from typing import BinaryIO, Literal
 import duckdb
 
 from sanqu.ground.city import City
+from sanqu.ground.errors import Busy
+from sanqu.ground.i18n import Text
 from sanqu.lake import Lake, lake_of
+from sanqu.sharing.evidence import note_view, rows_left
 from sanqu.sharing.rows import unreadable
 from sanqu.sharing.safe import safe_cell, safe_column
 from sanqu.sharing.views import View
@@ -41,23 +44,40 @@ UTF8_MARK = b"\xef\xbb\xbf"
 
 def select_for(city: City, view: View, snapshot: int, format_: FileFormat) -> str:
     """The SELECT behind a file: the readable items at `snapshot`."""
-    contract = view.opened.contract
-    table = lake_of(city).at_snapshot(contract.name, snapshot)
+    contract = view.contract
+    table = view.over(lake_of(city).at_snapshot(view.table, snapshot))
     columns = (
-        ", ".join(safe_column(contract, item) for item in view.opened.items)
+        ", ".join(safe_column(contract, item) for item in view.items)
         if format_ == "csv"
-        else ", ".join('"' + item.replace('"', '""') + '"' for item in view.opened.items)
+        else ", ".join('"' + item.replace('"', '""') + '"' for item in view.items)
     )
     return f"SELECT {columns} FROM {table}"
 
 
-def refuse_unreadable(city: City, view: View, snapshot: int, format_: FileFormat) -> None:
-    """Raise the reason why `snapshot` cannot be read: it has expired, or had other items. Said now, not inside a file."""
+def enter(city: City, view: View, snapshot: int, format_: FileFormat) -> None:
+    """Raise the reason why `snapshot` cannot be read, now and not inside a file; else note the download as evidence.
+
+    The snapshot may have expired or had other items; the rows may be more than the quota of a grant leaves.
+    """
+    left = rows_left(city, view)
     try:
         with lake_of(city).engine() as duck:
-            duck.execute(f"{select_for(city, view, snapshot, format_)} LIMIT 0")
+            view.prepare(duck)
+            counted = duck.execute(f"SELECT count(*) FROM ({select_for(city, view, snapshot, format_)})").fetchone()
     except duckdb.Error as fault:
-        raise unreadable(view.opened.contract.name, snapshot, fault) from fault
+        raise unreadable(view.table, snapshot, fault) from fault
+    rows = int(counted[0]) if counted else 0
+    if left is not None and rows > left:
+        raise Busy(
+            "sharing.quota",
+            Text(
+                zh=f"文件有 {rows} 行，授权今天还可读 {left} 行",
+                en=f"The file has {rows} rows; the grant leaves {left} for today",
+            ),
+            Text(zh="用行接口分页读取，或申请更大的额度", en="Read it by pages, or apply for a larger quota"),
+            view.dataset.name,
+        )
+    note_view(city, view, via=f"file.{format_}", items=view.items, rows=rows, query=f"snapshot {snapshot}")
 
 
 async def stream_copy(city: City, view: View, snapshot: int, format_: FileFormat) -> AsyncIterator[bytes]:
@@ -74,7 +94,7 @@ async def stream_copy(city: City, view: View, snapshot: int, format_: FileFormat
         fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, CHUNK)
     faults: list[BaseException] = []
     writer = threading.Thread(
-        target=_copy_into, args=(lake_of(city), statement, format_, writing, faults), name="sanqu-download", daemon=True
+        target=_copy_into, args=(lake_of(city), view, statement, format_, writing, faults), name="sanqu-download", daemon=True
     )
     writer.start()
     end = _ReadingEnd(reading)
@@ -127,9 +147,10 @@ class _ReadingEnd:
                     os.close(self._number)
 
 
-def _copy_into(lake: Lake, statement: str, format_: str, writing: int, faults: list[BaseException]) -> None:
+def _copy_into(lake: Lake, view: View, statement: str, format_: str, writing: int, faults: list[BaseException]) -> None:
     try:
         with lake.engine() as duck:
+            view.prepare(duck)
             duck.execute("SET preserve_insertion_order = true")
             duck.execute(f"COPY ({statement}) TO '/dev/fd/{writing}' ({COPY_OPTIONS[format_]})")
     except duckdb.Error as fault:
@@ -157,16 +178,16 @@ def write_xlsx(city: City, view: View, snapshot: int) -> BinaryIO:
 def _fill_workbook(city: City, view: View, snapshot: int, file: Path) -> None:
     import xlsxwriter
 
-    contract = view.opened.contract
+    contract = view.contract
     options = {
         "constant_memory": True, "default_date_format": "yyyy-mm-dd", "tmpdir": str(file.parent), "nan_inf_to_errors": True,
         # Text stays text: nothing in a cell is computed or linked.
         "strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False,
     }  # fmt: skip
     with xlsxwriter.Workbook(str(file), options) as book:
-        titles = list(view.opened.items)
+        titles = list(view.items)
         sheet, line = None, 0
-        for row in _rows(city, select_for(city, view, snapshot, "xlsx")):
+        for row in _rows(city, view, select_for(city, view, snapshot, "xlsx")):
             if sheet is None or line > SHEET_ROWS:
                 sheet = book.add_worksheet(contract.name[:24] if sheet is None else None)
                 sheet.write_row(0, 0, titles)
@@ -177,8 +198,9 @@ def _fill_workbook(city: City, view: View, snapshot: int, file: Path) -> None:
             book.add_worksheet(contract.name[:24]).write_row(0, 0, titles)
 
 
-def _rows(city: City, statement: str) -> Iterator[tuple[object, ...]]:
+def _rows(city: City, view: View, statement: str) -> Iterator[tuple[object, ...]]:
     with lake_of(city).engine() as duck:
+        view.prepare(duck)
         answered = duck.execute(statement)
         while batch := answered.fetchmany(4096):
             yield from batch

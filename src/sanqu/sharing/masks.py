@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 from functools import cache
-from typing import Annotated, Any, Literal, cast, get_args
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, field_validator
 from pydantic import Field as Given
@@ -132,7 +132,7 @@ def masked_type(masks: tuple[Mask, ...], field: Field) -> str:
     return LAKE_TYPES[kind]
 
 
-def apply_masks(column: exp.Expression, masks: tuple[Mask, ...], field: Field, secret: exp.Expression) -> exp.Expression:
+def apply_masks(column: exp.Expr, masks: tuple[Mask, ...], field: Field, secret: exp.Expr) -> exp.Expr:
     """`column` as a reader with `masks` sees it: an expression of type `masked_type(masks, field)`.
 
     `secret` yields the grant's secret as VARCHAR; only `hash` asks for it. The engine folds it into its plan, so a plan
@@ -194,7 +194,7 @@ def _misfit(field: Field, mask: str, zh: str, en: str) -> BadInput:
 # From here on: masks as SQL over `_value` and `_secret`.
 
 
-def _filled(template: exp.Expression, value: exp.Expression, secret: exp.Expression) -> exp.Expression:
+def _filled(template: exp.Expr, value: exp.Expr, secret: exp.Expr) -> exp.Expr:
     tree = template.copy()
     value = value if isinstance(value, exp.Column) else exp.Paren(this=value)
     for place in list(tree.find_all(exp.Column)):
@@ -203,8 +203,8 @@ def _filled(template: exp.Expression, value: exp.Expression, secret: exp.Express
 
 
 @cache
-def _template(mask: Mask, kind: FieldType) -> exp.Expression:
-    return cast(exp.Expression, parse_one(_sql(mask, kind), dialect=DIALECT))
+def _template(mask: Mask, kind: FieldType) -> exp.Expr:
+    return parse_one(_sql(mask, kind), dialect=DIALECT)
 
 
 def _sql(mask: Mask, kind: FieldType) -> str:

@@ -53,13 +53,18 @@ def mark(dataset: str) -> str:
     return f'"{MARK}_{dataset}"'
 
 
-def relation(source: Source, dataset: str, items: Iterable[str], params: dict[str, str], *, counted: bool = False) -> exp.Select:
+def relation(
+    source: Source, dataset: str, items: Iterable[str], params: dict[str, str], *, counted: bool = False, kept: bool = False
+) -> exp.Select:
     """What a reader sees of a dataset: the items asked for, masked, of the rows in scope.
 
-    `counted` adds the subject and the number of each row, for figures that need enough of both.
+    `counted` adds the subject and the number of each row, for figures that need enough of both. Secrets of hashes go to
+    `params`; with `kept` the text looks for them in variables of the connection instead, and row numbers are kept.
     """
     table = exp.Table(this=exp.to_identifier(f"{MARK}_{dataset}", quoted=True))
-    columns = [_column(source, item, params) for item in items]
+    columns = [_column(source, item, params, kept) for item in items]
+    if kept:
+        columns.append(exp.column("rowid"))
     if counted:
         columns += [_subject(source.contract).as_(SUBJECT, quoted=True), exp.column("rowid").as_(ROW, quoted=True)]
     select = exp.select(*(columns or [exp.Literal.number(1).as_(f"{OWN}_one", quoted=True)])).from_(table)
@@ -71,7 +76,7 @@ def relation(source: Source, dataset: str, items: Iterable[str], params: dict[st
     return select.where(inside)
 
 
-def _column(source: Source, item: str, params: dict[str, str]) -> exp.Expr:
+def _column(source: Source, item: str, params: dict[str, str], kept: bool) -> exp.Expr:
     rule: Rule = source.basis.rules[item]
     column = exp.column(item, quoted=True)
     if not rule.masks:
@@ -79,7 +84,8 @@ def _column(source: Source, item: str, params: dict[str, str]) -> exp.Expr:
     name = f"{OWN}_secret_{source.basis.granted.number}" if source.basis.granted else f"{OWN}_secret"
     if source.basis.granted is not None and any(mask.kind == "hash" for mask in rule.masks):
         params[name] = source.basis.granted.secret
-    masked = apply_masks(column, rule.masks, source.contract.field(item), exp.Placeholder(this=name))
+    secret = exp.func("getvariable", exp.Literal.string(name)) if kept else exp.Placeholder(this=name)
+    masked = apply_masks(column, rule.masks, source.contract.field(item), secret)
     return masked.as_(item, quoted=True)
 
 

@@ -6,6 +6,8 @@ import csv
 import io
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
+from hashlib import sha256
 from typing import Any
 from urllib.parse import urlencode
 
@@ -16,9 +18,10 @@ import pyarrow as pa
 from sanqu.ground.city import City
 from sanqu.ground.errors import BadInput, SanquError, Unavailable
 from sanqu.ground.i18n import Text
-from sanqu.lake import Contract, lake_of
+from sanqu.lake import lake_of
 from sanqu.lake.hot import hot_copies_of
 from sanqu.sharing.cache import Answer, answers_of
+from sanqu.sharing.evidence import note_view, rows_left
 from sanqu.sharing.query import Compiled, Place, RowQuery, compile_rows, decode_place, encode_place, sort_key
 from sanqu.sharing.safe import safe_cell
 from sanqu.sharing.views import View
@@ -40,10 +43,12 @@ def answer_rows(city: City, view: View, query: RowQuery, pairs: Sequence[tuple[s
 
     Raises `BadInput` when a value in a filter does not fit its item, or the snapshot has expired.
     """
-    contract = view.opened.contract
+    left = rows_left(city, view)
+    if left is not None:
+        query = replace(query, limit=min(query.limit, left))
     snapshot = snapshot_for(view, query)
-    compiled = compile_rows(query, contract)
-    rows, names, total = _run(city, contract, compiled, snapshot, query.count)
+    compiled = compile_rows(query, view.contract)
+    rows, names, total = _run(city, view, compiled, snapshot, query.count)
     width = len(query.items)
     more = len(rows) > query.limit
     rows = rows[: query.limit]
@@ -58,16 +63,22 @@ def answer_rows(city: City, view: View, query: RowQuery, pairs: Sequence[tuple[s
     if following:
         headers.append(("Link", f'<{following}>; rel="next"'))
     body = _encode(view, query, names[:width], [row[:width] for row in rows], snapshot, total, following)
+    if not view.shared_by_all:
+        named = {*query.items, *(one.item for one in query.filters), *(by.item for by in query.order)}
+        note_view(
+            city, view, via="rows", items=named, rows=len(rows), query=urlencode(list(pairs)), result=sha256(body).hexdigest()
+        )
     return Answer(body, MEDIA[query.format], tuple(headers))
 
 
 def _run(
-    city: City, contract: Contract, compiled: Compiled, snapshot: int, counted: bool
+    city: City, view: View, compiled: Compiled, snapshot: int, counted: bool
 ) -> tuple[list[tuple[Any, ...]], list[str], int | None]:
+    contract = view.law.contract
     copy = None if compiled.by_row_number else hot_copies_of(city).table(contract, snapshot)
     if copy is not None:
         try:
-            return _run_on(city, copy, contract.name, compiled, snapshot, counted)
+            return _run_on(city, view, copy, compiled, snapshot, counted)
         except duckdb.ConversionException as fault:
             raise unreadable(contract.name, snapshot, fault) from fault
         except duckdb.Error as fault:
@@ -75,24 +86,26 @@ def _run(
             log.debug("the copy %s could not be read: %s", copy, fault)
     try:
         table = lake_of(city).at_snapshot(contract.name, snapshot)
-        return _run_on(city, table, contract.name, compiled, snapshot, counted)
+        return _run_on(city, view, table, compiled, snapshot, counted)
     except duckdb.Error as fault:
         raise unreadable(contract.name, snapshot, fault) from fault
 
 
 def _run_on(
-    city: City, table: str, name: str, compiled: Compiled, snapshot: int, counted: bool
+    city: City, view: View, table: str, compiled: Compiled, snapshot: int, counted: bool
 ) -> tuple[list[tuple[Any, ...]], list[str], int | None]:
+    table = view.over(table)
     with lake_of(city).engine() as duck:
+        view.prepare(duck)
         answered = duck.execute(compiled.rows.replace("{table}", table), list(compiled.params))
         names = [str(column[0]) for column in answered.description or ()]
         rows = answered.fetchall()
-        total = _total(city, duck, name, compiled, table, snapshot) if counted else None
+        total = _total(city, duck, view.table, compiled, table, snapshot) if counted else None
     return rows, names, total
 
 
 def _total(city: City, duck: duckdb.DuckDBPyConnection, name: str, compiled: Compiled, table: str, snapshot: int) -> int:
-    key = ("count", name, snapshot, compiled.total, compiled.total_params)
+    key = ("count", name, table, snapshot, compiled.total, compiled.total_params)
     kept = answers_of(city).get(key)
     if kept is not None:
         return int(kept.body)
@@ -159,9 +172,9 @@ def _encode(
         writer.writerows([[safe_cell(value) for value in row] for row in rows])
         return out.getvalue().encode()
     said: dict[str, Any] = {
-        "dataset": view.opened.dataset.name,
+        "dataset": view.dataset.name,
         "snapshot": snapshot,
-        "sample": view.opened.contract.sample,
+        "sample": view.contract.sample,
         "rows": [dict(zip(names, row, strict=True)) for row in rows],
         "next": following,
     }
@@ -177,7 +190,7 @@ ARROW_TYPES: dict[str, Any] = {
 
 
 def _arrow(view: View, query: RowQuery, rows: list[tuple[Any, ...]]) -> bytes:
-    fields = [pa.field(item, ARROW_TYPES[view.opened.contract.field(item).lake_type]) for item in query.items]
+    fields = [pa.field(item, ARROW_TYPES[view.contract.field(item).lake_type]) for item in query.items]
     columns = list(zip(*rows, strict=True)) if rows else [()] * len(fields)
     arrays = [pa.array(column, field.type) for column, field in zip(columns, fields, strict=True)]
     sink = pa.BufferOutputStream()

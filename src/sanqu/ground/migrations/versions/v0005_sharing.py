@@ -18,6 +18,7 @@ INSERT INTO law_clock DEFAULT VALUES;
 CREATE FUNCTION raise_law_clock() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     UPDATE law_clock SET seq = seq + 1;
+    NOTIFY sanqu_law;
     RETURN NULL;
 END $$;
 
