@@ -148,14 +148,29 @@ def problem(request: Request, fault: SanquError) -> Response:
     return JSONResponse(fault.problem(lang_of(request)), fault.status, headers, media_type="application/problem+json")
 
 
+# What pydantic says most often, by its own names for it.
+IN_CHINESE = {
+    "missing": "没有给出",
+    "int_parsing": "应是整数",
+    "float_parsing": "应是数",
+    "bool_parsing": "应是 true 或 false",
+    "greater_than_equal": "不能小于 {ge}",
+    "less_than_equal": "不能大于 {le}",
+    "literal_error": "应是 {expected} 之一",
+    "string_type": "应是文字",
+    "dict_type": "应是对象",
+    "json_invalid": "不是合规的 JSON",
+}
+
+
 def _from_validation(fault: RequestValidationError) -> BadInput:
     first = fault.errors()[0]
     place = ".".join(str(part) for part in first.get("loc", ()))
+    said = str(first.get("msg", ""))
+    said_zh = IN_CHINESE.get(str(first.get("type", "")), said).format_map(first.get("ctx") or {})
     return BadInput(
         "request.invalid",
-        Text(
-            zh=f"请求的 {place} 不合规：{first.get('msg', '')}", en=f"{place} of the request does not fit: {first.get('msg', '')}"
-        ),
+        Text(zh=f"请求的 {place} 不合规：{said_zh}", en=f"{place} of the request does not fit: {said}"),
         Text(zh="见 /docs 的接口说明", en="See the interface at /docs"),
         place,
         status=422,

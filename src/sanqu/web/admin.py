@@ -5,17 +5,19 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Sequence
-from typing import Annotated, Literal
+from typing import Annotated, Literal, cast
+from urllib.parse import quote
 
 from fastapi import APIRouter, Depends, Form, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from sanqu.ground.http import Admin, InCity, Paging, base_of, require_in_person
+from sanqu.ground.i18n import Text
 from sanqu.ground.pages import render
 from sanqu.ground.people.keys import list_keys, revoke_key
-from sanqu.ground.people.persons import RoleName, add_person, find_persons, set_state
+from sanqu.ground.people.persons import RoleName, add_person, find_persons, held_roles, set_roles, set_state
 from sanqu.ground.people.sessions import make_link
-from sanqu.ground.people.units import KINDS, find_units
+from sanqu.ground.people.units import KINDS, Kind, add_unit, find_units, unit
 
 router = APIRouter(prefix="/admin", include_in_schema=False)
 
@@ -50,12 +52,12 @@ def new_person(
     asker: Admin,
     login: Annotated[str, Form()],
     name: Annotated[str, Form()],
-    role: Annotated[str, Form()],
+    role: Annotated[RoleName, Form()],
     unit: Annotated[str, Form()],
 ) -> Response:
     """Add a person with one role."""
     with city.db.connection() as conn:
-        add_person(conn, asker, login, name, [(role if role in ROLES else "officer", unit.strip())])
+        add_person(conn, asker, login, name, [(role, unit.strip())])
     return RedirectResponse("/admin/people", 303)
 
 
@@ -68,6 +70,23 @@ def person_link(request: Request, city: InCity, asker: Admin, person: int, page:
     found, total = find_persons(city, None, page.limit, page.offset)
     link = f"{base_of(city, request)}/sign-in/{token}"
     return render(request, "web/people.html", people=found, total=total, page=page, q="", roles=ROLES, link=link)
+
+
+@router.post("/people/{person}/roles")
+def person_roles(
+    city: InCity,
+    asker: Admin,
+    person: int,
+    role: Annotated[RoleName, Form()],
+    unit: Annotated[str, Form()],
+    do: Annotated[Literal["give", "take"], Form()],
+) -> Response:
+    """Give a person a role at a unit, or take it back."""
+    with city.db.connection() as conn:
+        held = {(cast(RoleName, one.role), one.unit) for one in held_roles(conn, person)}
+        wanted = held | {(role, unit.strip())} if do == "give" else held - {(role, unit.strip())}
+        set_roles(conn, asker, person, sorted(wanted))
+    return RedirectResponse("/admin/people", 303)
 
 
 @router.post("/people/{person}/{state}")
@@ -83,6 +102,23 @@ def units(request: Request, city: InCity, asker: Admin, page: Paging, q: str = "
     """The org units of the city."""
     found, total = find_units(city, text=q, kind=kind, limit=page.limit, offset=page.offset)
     return render(request, "web/units_admin.html", units=found, total=total, page=page, q=q, kind=kind, kinds=KINDS)
+
+
+@router.post("/units")
+def new_unit(
+    city: InCity,
+    asker: Admin,
+    code: Annotated[str, Form()],
+    parent: Annotated[str, Form()],
+    kind: Annotated[Kind, Form()],
+    title: Annotated[str, Form()],
+    title_en: Annotated[str, Form()] = "",
+) -> Response:
+    """Add a unit below another."""
+    above = unit(city, parent.strip())
+    with city.db.connection() as conn:
+        add_unit(conn, asker, code.strip(), above, kind, Text(zh=title.strip(), en=title_en.strip()))
+    return RedirectResponse(f"/admin/units?q={quote(code.strip())}", 303)
 
 
 @router.get("/units.csv")

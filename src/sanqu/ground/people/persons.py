@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import argon2
 from psycopg.errors import ForeignKeyViolation, UniqueViolation
@@ -18,9 +19,16 @@ from sanqu.ground.people.askers import Asker, Role
 
 RoleName = Literal["admin", "steward", "officer"]
 SHORTEST_PASSWORD = 10
+LOGIN = re.compile(r"\w[\w.@+-]{0,63}")
+LONGEST_NAME = 100
 
 ADD = "INSERT INTO person (login, name, email) VALUES (%s, %s, %s) RETURNING id"
 ADD_ROLE = "INSERT INTO person_role (person, role, unit) VALUES (%s, %s, %s) ON CONFLICT DO NOTHING"
+# Locked, so that two administrators cannot take the last two roles from each other at once.
+ADMINS = """
+SELECT r.person FROM person_role r JOIN person p ON p.id = r.person
+WHERE r.role = 'admin' AND p.state = 'active' FOR UPDATE OF r
+"""
 DROP_ROLES = "DELETE FROM person_role WHERE person = %s"
 ROLES = """
 SELECT r.role, r.unit, u.path FROM person_role r JOIN org_unit u ON u.code = r.unit
@@ -57,13 +65,26 @@ class Person:
 
 
 def add_person(conn: Connection, actor: Asker, login: str, name: str, roles: list[tuple[RoleName, str]], email: str = "") -> int:
-    """Add a person with (role, unit code) pairs; returns the id. Raises `Conflict` for a login that is taken."""
+    """Add a person with (role, unit code) pairs; returns the id.
+
+    Raises `Conflict` for a login that is taken, `BadInput` for a login, name or role that cannot be, `NotFound` for a unit.
+    """
     login = login.strip().lower()
     if not login or not name.strip():
         raise BadInput(
             "people.incomplete",
             Text(zh="缺少账号或姓名", en="The login or the name is missing"),
             Text(zh="两项都要填写", en="Fill in both"),
+        )
+    if LOGIN.fullmatch(login) is None or len(name) > LONGEST_NAME:
+        raise BadInput(
+            "people.login",
+            Text(zh="账号或姓名不合规", en="The login or the name does not fit"),
+            Text(
+                zh=f"账号用字母、数字和 . @ + - _，至多 64 个；姓名至多 {LONGEST_NAME} 个字符",
+                en=f"A login has letters, digits and . @ + - _, at most 64; a name at most {LONGEST_NAME} characters",
+            ),
+            login[:80],
         )
     try:
         row = conn.execute(ADD, (login, name.strip(), email)).fetchone()
@@ -82,16 +103,46 @@ def add_person(conn: Connection, actor: Asker, login: str, name: str, roles: lis
 
 
 def set_roles(conn: Connection, actor: Asker, person: int, roles: list[tuple[RoleName, str]]) -> None:
-    """Give a person exactly these (role, unit code) pairs; raises `NotFound` for a unit that is not there."""
+    """Give a person exactly these (role, unit code) pairs.
+
+    Raises `NotFound` for a person or unit that is not there, `BadInput` for a role there is none of, `Conflict` when nobody would
+    administer the city any more.
+    """
+    if conn.execute(ONE, (person,)).fetchone() is None:
+        raise not_found(Text(zh="用户", en="person"), str(person))
+    administered = _is_administered(conn)
     conn.execute(DROP_ROLES, (person,))
     for role, unit in roles:
+        if role not in get_args(RoleName):
+            raise BadInput(
+                "people.role",
+                Text(zh="没有这个角色", en="There is no such role"),
+                Text(zh="角色是 admin、steward、officer 之一", en="A role is one of admin, steward, officer"),
+                role,
+            )
         try:
             conn.execute(ADD_ROLE, (person, role, unit))
         except ForeignKeyViolation as fault:
             raise not_found(Text(zh="机构", en="unit"), unit) from fault
+    if administered:
+        _refuse_without_admin(conn)
     append(
         conn, kind="people.roles", actor=actor.label, subject=f"user:{person}", facts={"roles": [f"{r}@{u}" for r, u in roles]}
     )
+
+
+def _is_administered(conn: Connection) -> bool:
+    return conn.execute(ADMINS).fetchone() is not None
+
+
+def _refuse_without_admin(conn: Connection) -> None:
+    """Raise `Conflict` when no administrator is left: nobody could make one again from the pages."""
+    if not _is_administered(conn):
+        raise Conflict(
+            "people.last-admin",
+            Text(zh="这是最后一位管理员", en="This is the last administrator"),
+            Text(zh="先让另一个人当管理员", en="Make somebody else an administrator first"),
+        )
 
 
 def held_roles(conn: Connection, person: int) -> tuple[Role, ...]:
@@ -149,9 +200,14 @@ def _nobodys_hash() -> str:
 
 
 def set_state(conn: Connection, actor: Asker, person: int, state: Literal["active", "closed"]) -> None:
-    """Close a person (sessions end, keys stop working) or open one again; raises `NotFound`."""
+    """Close a person (sessions end, keys stop working) or open one again; raises `NotFound`, or
+    `Conflict` for the last administrator.
+    """
+    administered = _is_administered(conn)
     if conn.execute(SET_STATE, (state, person)).fetchone() is None:
         raise not_found(Text(zh="用户", en="person"), str(person))
     if state == "closed":
         conn.execute(END_SESSIONS, (person,))
+        if administered:
+            _refuse_without_admin(conn)
     append(conn, kind="people.state", actor=actor.label, subject=f"user:{person}", facts={"state": state})

@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal, cast
 
+from psycopg.errors import UniqueViolation
+
 from sanqu.ground.city import City
 from sanqu.ground.database import Connection
-from sanqu.ground.errors import BadInput, not_found
+from sanqu.ground.errors import BadInput, Conflict, not_found
 from sanqu.ground.i18n import Text
+from sanqu.ground.ledger import append
+from sanqu.ground.people.askers import Asker
 
 Kind = Literal["city", "county", "town", "village", "grid", "department", "enterprise"]
 KINDS: tuple[Kind, ...] = ("city", "county", "town", "village", "grid", "department", "enterprise")
+CODE = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
+LONGEST_TITLE = 200
 
+ADD = """
+INSERT INTO org_unit (code, parent, kind, level, title_zh, title_en, path)
+VALUES (%(code)s, %(parent)s, %(kind)s, %(level)s, %(title_zh)s, %(title_en)s, %(path)s)
+"""
 COLUMNS = "code, parent, kind, level, title_zh, title_en, about_zh, about_en, path, state"
 UPSERT = """
 INSERT INTO org_unit (code, parent, kind, level, title_zh, title_en, about_zh, about_en, path)
@@ -110,6 +121,32 @@ def save_units(conn: Connection, units: Iterable[Unit]) -> int:
     with conn.cursor() as cursor:
         cursor.executemany(UPSERT, rows)
     return len(units)
+
+
+def add_unit(conn: Connection, actor: Asker, code: str, above: Unit, kind: Kind, title: Text) -> None:
+    """Add a unit right below `above`; raises `Conflict` for a code that is taken, `BadInput` for one that cannot be."""
+    if CODE.fullmatch(code) is None or kind not in KINDS or not 0 < len(title.zh) <= LONGEST_TITLE:
+        raise BadInput(
+            "units.unfit",
+            Text(zh="机构的代码、种类或名称不合规", en="The code, the kind or the title of the unit does not fit"),
+            Text(
+                zh="代码用小写字母、数字、- 和 _；名称必填",
+                en="A code has lower-case letters, digits, - and _; the title is needed",
+            ),
+            code[:80],
+        )
+    level = above.level if kind in ("department", "enterprise") else kind
+    row = {"code": code, "parent": above.code, "kind": kind, "level": level, "title_zh": title.zh, "title_en": title.en}
+    try:
+        conn.execute(ADD, {**row, "path": f"{above.path}{code}/"})
+    except UniqueViolation as fault:
+        raise Conflict(
+            "units.taken",
+            Text(zh="代码已被使用", en="The code is taken"),
+            Text(zh="换一个代码；代码从不重用", en="Choose another; a code is never used again"),
+            code,
+        ) from fault
+    append(conn, kind="people.unit-create", actor=actor.label, subject=f"unit:{code}")
 
 
 def unit(city: City, code: str) -> Unit:
