@@ -123,11 +123,12 @@ def test_a_link_signs_in_once_and_a_key_made_then_works(admin: Page, quzhou: Cit
 
 def test_an_administrator_adds_a_steward_and_gives_a_link(admin: Page) -> None:
     admin.goto("/admin/people")
-    admin.get_by_label("账号").fill("li")
-    admin.get_by_label("姓名").last.fill("李四")
-    admin.get_by_label("角色").select_option("steward")
-    admin.get_by_label("机构代码").fill("330802")
-    admin.get_by_role("button", name="新增人员").click()
+    form = admin.locator("form.fields")
+    form.get_by_label("账号").fill("li")
+    form.get_by_label("姓名").fill("李四")
+    form.get_by_label("角色").select_option("steward")
+    form.get_by_label("机构代码").fill("330802")
+    form.get_by_role("button", name="新增人员").click()
     expect(admin.get_by_role("row", name="li 李四")).to_contain_text("数据管理员 @ 330802")
     admin.get_by_role("row", name="li 李四").get_by_role("button", name="登录链接").click()
     expect(admin.locator("#link")).to_contain_text("/sign-in/")
