@@ -304,6 +304,10 @@ def test_names_of_things_are_not_names_of_persons() -> None:
     things = ["金山", "白云", "安康", "方圆", "石林", "江海", "龙翔", "华丰", "康宁", "常青"]
     values = [a + b for a in things for b in ("", "达")]
     assert kind_of(values, name="station", title={"zh": "站名", "en": "Station name"}) is None
+    assert kind_of(values, name="name", title={"zh": "站名", "en": "Name"}) is None
+    persons = many(name)
+    assert kind_of(persons, name="xdr", title={"zh": "行政相对人名称", "en": ""}) == "name"
+    assert kind_of(persons, name="name", title={"zh": "登记", "en": "Name"}) == "name"
 
 
 # One dataset

@@ -89,6 +89,8 @@ LEAST_RIGHT = 0.30
 ENOUGH_HALVES, UNHINTED_HALVES = 0.80, 0.95
 LONGEST_TEXT = 10_000
 SEED = 3308
+# Of a hash's draw comes now more, now less: aimed below `most`, its end is not cut off.
+SPARE = 0.9
 # Types whose values can be any of these.
 LOOKED_AT = frozenset({"string", "integer", "number", "object", "array", "geopoint", "geojson", "any"})
 WORTH_EXACT = 2**53
@@ -307,13 +309,14 @@ KINDS: tuple[_Kind, ...] = (
     _Kind("address", re.compile(r"[^,;!?。\n]{5,80}"), _hints("地址|住址|住所|居住地|家庭地", "addr|address|jtzz|zz|dz"), _looks_like_address, takes=False),
     _Kind(
         "name", re.compile(rf"[{HAN}·•]{{2,35}}"),
-        _hints("姓名|^name$|法人代表|法定代表人|负责人|联系人|申请人|户主|当事人|经办人|患者|监护人", "xm|(?:full|real|person|contact|owner|patient|applicant)_?name"),
+        _hints("姓名|法人代表|法定代表人|负责人|联系人|申请人|户主|户名|当事人|相对人|被处罚人|权利人|经办人|患者|监护人", "xm|(?:full|real|person|contact|owner|patient|applicant)_?name"),
         is_name, inside=False,
     ),
 )  # fmt: skip
 BY_NAME = {kind.name: kind for kind in KINDS}
-# Names of things. Even under a hint a column of these is none of persons' names.
+# Names of things, unless the item says of whom: 行政相对人名称 holds persons too. A bare `name` may be of either.
 _NAMES_OF_THINGS = re.compile(r"名称|站名|地名|品名|(?:company|org|unit|station|place|file|product|project|dept)_?name")
+_JUST_NAME = re.compile("^names?$", re.MULTILINE)
 _LON, _LAT = _hints("经度", "lon|lng|longitude|jd"), _hints("纬度", "lat|latitude|wd")
 
 
@@ -399,8 +402,10 @@ def _is_enough(kind: _Kind, field: Field, tally: _Tally) -> bool:
     called, right = _called(field), tally.right[kind.name]
     hinted = kind.hints.search(called) is not None
     if kind.name == "name" and field.identifies != "person":
+        of_things = _NAMES_OF_THINGS.search(called) is not None
+        hinted = hinted or (_JUST_NAME.search(called) is not None and not of_things)
         few = tally.distinct < DISTINCT_NAMES * tally.checked
-        if _NAMES_OF_THINGS.search(called) or (few and not hinted):
+        if not hinted and (of_things or few):
             return False
     if kind.name in TOLD and tally.told[kind.name] >= ENOUGH_CHECKED * tally.checked:
         return True
@@ -462,7 +467,8 @@ def inspect_dataset(city: City, name: str, most: int = 20_000) -> list[Finding]:
     items = [field.name for field in contract.fields if field.type in LOOKED_AT]
     if not items:
         return []
-    every = -(-lake.count(name) // most) or 1
+    count = lake.count(name)
+    every = math.ceil(count / (most * SPARE)) if count > most else 1
     columns: dict[str, list[object]] = {item: [] for item in items}
     # By a hash of the row's number: no order of the rows can fall in step with it.
     spread: dict[str, Any] = {"where": "hash(rowid, ?) % ? = 0", "params": [SEED, every]} if every > 1 else {}
