@@ -24,6 +24,8 @@ ROOMS = {
 }
 COMMANDS = {
     "up": ("sanqu.cli.up", "启动城市 · start the city"),
+    "ask": ("sanqu.sharing.commands", "按 SQL 读数据，经过数据之门 · read by SQL, through the door"),
+    "explain": ("sanqu.sharing.commands", "读取前说明：允许否、遮盖什么、依据哪条 · what the door would say, and why"),
     "worker": ("sanqu.cli.worker", "只做后台工作 · do background work only"),
 }
 
@@ -43,7 +45,9 @@ class LazyGroup(TyperGroup):
         if len(sys.argv) < 2 or sys.argv[1].startswith("-"):
             # Only the list of commands is wanted: one line each, nothing imported.
             return TyperCommand(cmd_name, help=place[1])
-        return typer.main.get_command(import_module(place[0]).app)
+        module = import_module(place[0])
+        # A room may bring more than one command; each has an application named after it.
+        return typer.main.get_command(getattr(module, f"{cmd_name}_app", None) or module.app)
 
 
 app = typer.Typer(

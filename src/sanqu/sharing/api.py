@@ -11,6 +11,7 @@ from fastapi.responses import Response, StreamingResponse
 from sanqu.ground.city import City
 from sanqu.ground.http import Asking, InCity, asker_of, city_of
 from sanqu.ground.people.askers import Asker
+from sanqu.sharing.ask_api import router as ask_router
 from sanqu.sharing.cache import Answer, answers_of
 from sanqu.sharing.downloads import MEDIA, FileFormat, enter, stream_copy, stream_file, write_xlsx
 from sanqu.sharing.evidence import note_view
@@ -136,3 +137,6 @@ def download(
 def about() -> dict[str, Literal["/api/3/action/package_list", "/docs", "/catalog.ttl"]]:
     """Where to go from here."""
     return {"datasets": "/api/3/action/package_list", "docs": "/docs", "dcat": "/catalog.ttl"}
+
+
+routers = (router, ask_router)

@@ -329,13 +329,12 @@ class _Case:
     def _refuse(self, sql: str) -> Decision:
         resolved = self._resolve(sql, full=True)
         contexts, closed = self._judge(resolved)
-        if not closed:
-            # Tables of which no item is named: even the number of their rows needs a ground.
-            named = [name for _, name in resolved.tables if self._bases[name] is None]
-            closed = [
-                (name, why_closed(self._laws[name], self._asker, self._purpose, self._laws[name].contract.names[0]))
-                for name in dict.fromkeys(named)
-            ]
+        # Of a table whose items are not named the number of rows is read, and that needs a ground too.
+        named = {dataset for dataset, _ in closed}
+        bare = dict.fromkeys(name for _, name in resolved.tables if self._bases[name] is None and name not in named)
+        closed += [
+            (name, why_closed(self._laws[name], self._asker, self._purpose, self._laws[name].contract.names[0])) for name in bare
+        ]
         wishes = tuple(
             self._wish(name, [one for of, one in closed if of == name], contexts) for name in dict.fromkeys(n for n, _ in closed)
         )

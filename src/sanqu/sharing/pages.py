@@ -20,6 +20,7 @@ from sanqu.ground.i18n import Text
 from sanqu.ground.pages import render
 from sanqu.ground.people.askers import Asker
 from sanqu.lake import lake_of
+from sanqu.sharing.ask_pages import router as ask_router
 from sanqu.sharing.look import MOST_CATEGORIES, chartable, choose_axes, draw, first_rows
 from sanqu.sharing.usage import uses_of
 from sanqu.sharing.views import View, view_of
@@ -145,3 +146,6 @@ def _tab_context(city: City, dataset: Dataset, view: View | None, tab: str, x: s
         context["snapshots"] = lake_of(city).snapshots(dataset.contract, 50)
         context["versions"] = city.db.all(CONTRACT_VERSIONS, (dataset.contract,))
     return context
+
+
+routers = (router, ask_router)
