@@ -258,3 +258,14 @@ def test_text_that_is_no_text_is_answered_not_crashed_on(served: Served, ckan: R
     # None of it was taken for a damaged index.
     assert sorted(path.name for path in folder.iterdir()) == before
     assert requests.get(f"{served.url}/api/catalog/datasets/a%00b", timeout=10).status_code == 404
+
+
+@pytest.mark.parametrize(
+    "body", ["q=柑橘", "q=%E6%9F%91%E6%A9%98", '{"q": "柑橘"}', '{"q": "柑橘"}=', "%7B%22q%22%3A%20%22%E6%9F%91%E6%A9%98%22%7D"]
+)
+def test_a_form_is_read_however_it_is_sent(served: Served, put: Put, body: str) -> None:
+    put("harvest", "柑橘产量")
+    put("weather", "每日天气")
+    headers = {"content-type": "application/x-www-form-urlencoded"}
+    answer = requests.post(f"{served.url}/api/3/action/package_search", data=body.encode(), headers=headers, timeout=10)
+    assert [found["name"] for found in answer.json()["result"]["results"]] == ["harvest"]

@@ -28,7 +28,9 @@ from sanqu.lines.sources.files import register_sample
 from .conftest import HEAD, SHOPS, rows
 
 Load = Callable[..., Run]
-ROWS = [{"id": n, "name": f"店{n}", "opened": "2021-03-05", "area": n / 2, "open": n % 2 == 0, "kind": "shop"} for n in range(1, 26)]
+ROWS = [
+    {"id": n, "name": f"店{n}", "opened": "2021-03-05", "area": n / 2, "open": n % 2 == 0, "kind": "shop"} for n in range(1, 26)
+]
 
 
 def test_a_workbook_gives_the_sheet_the_line_names(city: City, load: Load, tmp_path: Path) -> None:
@@ -153,6 +155,14 @@ def test_a_download_that_keeps_dying_leaves_nothing_and_says_how_far_it_came(cit
     assert lake_of(city).count("shops") == 0
 
 
+def test_of_a_broken_file_is_said_what_is_wrong_and_not_what_the_engine_was_asked(load: Load, tmp_path: Path) -> None:
+    (tmp_path / "broken.parquet").write_bytes(b"PAR1" + bytes(range(200)) + b"PAR1")
+    run = load(source={"kind": "file", "path": str(tmp_path / "broken.parquet")})
+    assert run.cause is not None
+    assert run.cause["code"] == "lines.unreadable"
+    assert "SELECT" not in run.cause["what"]["en"]
+
+
 def test_an_address_that_is_refused_says_so(load: Load, portal: str) -> None:
     run = load(source={"kind": "url", "url": f"{portal}/nowhere.csv"})
     assert run.cause is not None
@@ -223,7 +233,9 @@ def test_mariadb_is_read(city: City, load: Load) -> None:
     with server, server.cursor() as cursor:
         cursor.execute("CREATE DATABASE IF NOT EXISTS sanqu_lines_test CHARACTER SET utf8mb4")
         cursor.execute("CREATE OR REPLACE TABLE sanqu_lines_test.shop (id INT, name VARCHAR(20), opened DATE, area DECIMAL(8,2))")
-        cursor.executemany("INSERT INTO sanqu_lines_test.shop VALUES (%s,%s,%s,%s)", [(n, f"店{n}", "2021-03-05", "1.50") for n in range(50)])
+        cursor.executemany(
+            "INSERT INTO sanqu_lines_test.shop VALUES (%s,%s,%s,%s)", [(n, f"店{n}", "2021-03-05", "1.50") for n in range(50)]
+        )
         server.commit()
     url = "mysql://root:@127.0.0.1:3306/sanqu_lines_test?charset=utf8mb4"
     run = load(source={"kind": "sql", "url": url, "table": "shop"})

@@ -16,7 +16,7 @@ from pydantic import BaseModel
 
 from sanqu.ground.city import City
 from sanqu.ground.errors import Conflict
-from sanqu.ground.http import InCity, Paging, SignedIn, city_of, require_asker
+from sanqu.ground.http import InCity, Language, Paging, SignedIn, city_of, require_asker
 from sanqu.ground.i18n import Text
 from sanqu.ground.jobs import defer
 from sanqu.ground.people.askers import Asker
@@ -256,14 +256,14 @@ def list_rows(
 
 
 @router.get("/{name}/quarantine.csv", summary="隔离区（CSV）· Quarantine as CSV")
-def export_rows(city: InCity, line: Mine, state: str | None = None, rule: str | None = None) -> StreamingResponse:
+def export_rows(city: InCity, line: Mine, lang: Language, state: str | None = None, rule: str | None = None) -> StreamingResponse:
     """Quarantined rows as CSV, streamed: number, place, faults, the row as it came."""
 
     def pages() -> Iterator[list[Any]]:
         after = 0
         while found := list_quarantine(city, line=line.name, state=state, rule=rule, after=after, limit=CSV_PAGE):
             for row in found:
-                faults = "; ".join(f"{fault.item}: {fault.explanation.zh}" for fault in row.faults)
+                faults = "; ".join(f"{fault.item}: {fault.explanation.in_(lang)}" for fault in row.faults)
                 place = " ".join(f"{kind} {at}" for kind, at in row.place.items())
                 yield [row.id, row.run, row.unit, place, row.state.value, faults, json.dumps(row.raw, ensure_ascii=False)]
             after = found[-1].id

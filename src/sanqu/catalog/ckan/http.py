@@ -8,6 +8,7 @@ import json
 import logging
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import parse_qsl, unquote_plus
 
 import psycopg
 from fastapi import APIRouter, Request
@@ -48,15 +49,21 @@ async def _arguments(request: Request) -> tuple[dict[str, Any], UploadFile | Non
             data[key] = value if key not in data else [*(data[key] if isinstance(data[key], list) else [data[key]]), value]
         return data, None
     kind = request.headers.get("content-type", "").split(";")[0].strip().lower()
-    if kind in ("multipart/form-data", "application/x-www-form-urlencoded"):
+    if kind == "multipart/form-data":
         form = await request.form(max_part_size=LARGEST_BODY)
         plain = {key: value for key, value in form.multi_items() if isinstance(value, str)}
         files = [value for _, value in form.multi_items() if isinstance(value, UploadFile)]
-        if kind != "multipart/form-data" and len(plain) == 1 and not next(iter(plain.values())):
-            # Old clients send JSON and call it a form.
-            return _parsed(next(iter(plain)).encode()), None
         return plain, files[0] if files else None
-    return _parsed(await request.body()), None
+    body = await request.body()
+    return _of_form(body) if kind == "application/x-www-form-urlencoded" else _parsed(body), None
+
+
+def _of_form(body: bytes) -> dict[str, Any]:
+    """The arguments of a form as browsers send it, or as `curl -d` does: UTF-8 as it is, or JSON that is called a form."""
+    text = body.decode("utf-8", "replace").strip()
+    if text[:3].lower() == "%7b":
+        text = unquote_plus(text)
+    return _parsed(text.removesuffix("=").encode()) if text.startswith("{") else dict(parse_qsl(text, keep_blank_values=True))
 
 
 def _parsed(body: bytes) -> dict[str, Any]:

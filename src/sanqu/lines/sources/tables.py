@@ -170,7 +170,9 @@ def open_parquet(duck: duckdb.DuckDBPyConnection, file: Path, place: Callable[[i
     try:
         described = duck.execute(f"DESCRIBE SELECT * FROM read_parquet({path})").fetchall()
     except duckdb.Error as fault:
-        raise _unreadable(file, str(fault), str(fault)) from fault
+        # Below the first line stands the engine's own query.
+        said = str(fault).splitlines()[0]
+        raise _unreadable(file, said, said) from fault
     columns = tuple(str(row[0]) for row in described)
     nested = ("STRUCT", "MAP", "UNION")
     texted = ", ".join(
@@ -304,8 +306,12 @@ def open_excel(opening: Opening, file: Path, source: Source) -> Reading:
         raise _unreadable(file, str(fault), str(fault)) from fault
     filled = [(number, row) for number, row in enumerate(rows, 1) if any(cell not in ("", None) for cell in row)]
     if not filled:
-        raise BadInput("lines.empty", Text(zh="工作表是空的", en="The sheet is empty"), Text(zh="核对来源", en="Check the source"), file.name)
-    heading = [cell_text(cell) or "" for cell in filled[0][1]] if source.header else [str(i + 1) for i in range(len(filled[0][1]))]
+        raise BadInput(
+            "lines.empty", Text(zh="工作表是空的", en="The sheet is empty"), Text(zh="核对来源", en="Check the source"), file.name
+        )
+    heading = (
+        [cell_text(cell) or "" for cell in filled[0][1]] if source.header else [str(i + 1) for i in range(len(filled[0][1]))]
+    )
     body = filled[1:] if source.header else filled
     spool = opening.folder / f"sheet-{next(_numbers)}.parquet"
     write_texts(spool, heading, ([cell_text(cell) for cell in row] for _, row in body))
