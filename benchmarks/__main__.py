@@ -15,6 +15,7 @@ TITLES = {
     "download": "Download",
     "search": "Search",
     "start": "Start and rest",
+    "door": "The door",
 }
 
 
