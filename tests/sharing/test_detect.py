@@ -182,6 +182,27 @@ def test_no_number_with_a_wrong_check_digit_is_an_id_card(body: str, check: str)
         assert "id_card" not in recognise_within(f"号码{body + check}。")
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        "33080219900230123",
+        "33080218891231123",
+        "33080229991231123",
+        "33080019900101123",
+        "33890219900101123",
+        "99080219900101123",
+    ],
+)
+def test_no_number_of_a_day_or_region_that_cannot_be_is_an_id_card(body: str) -> None:
+    assert not is_id_card(body + id_check(body))
+    assert recognise(body + id_check(body)) != "id_card"
+
+
+def test_the_digits_of_a_fraction_are_no_number_of_a_person() -> None:
+    for value in (id_card(), mobile(), bank_card()):
+        assert recognise_within(f"份额0.{value}") == frozenset() == recognise_within(f"数{value}.5")
+
+
 @given(seed=st.integers(0, 10**9))
 def test_ids_cards_and_codes_are_told_from_their_misspelt_forms(seed: int) -> None:
     draw = random.Random(seed)
@@ -305,6 +326,7 @@ def test_names_of_things_are_not_names_of_persons() -> None:
     values = [a + b for a in things for b in ("", "达")]
     assert kind_of(values, name="station", title={"zh": "站名", "en": "Station name"}) is None
     assert kind_of(values, name="name", title={"zh": "站名", "en": "Name"}) is None
+    assert kind_of(["高风险", "安全", "方案", "金牌"] * 50) is None
     persons = many(name)
     assert kind_of(persons, name="xdr", title={"zh": "行政相对人名称", "en": ""}) == "name"
     assert kind_of(persons, name="name", title={"zh": "登记", "en": "Name"}) == "name"
@@ -332,9 +354,11 @@ def test_coordinates_in_two_items_find_each_other_and_ask_for_more_where_they_ar
         "lat": [28.97 + n / 10**5 for n in range(100)],
         "who": many(name, 100),
     }
+    rounded = {"lon": [118.9, 119.0], "lat": [28.9, 29.1]}
     lon, lat = {"name": "lon", "type": "number"}, {"name": "lat", "type": "number"}
     seen = inspect_columns(contract(lon, lat), columns)
     assert [(one.item, one.kind, one.grade) for one in seen] == [("lon", "coordinates", "L1"), ("lat", "coordinates", "L1")]
+    assert len(inspect_columns(contract(lon, lat), rounded)) == 2
     assert inspect_columns(contract(lon), columns) == [] and inspect_columns(contract(lat), columns) == []
     of_persons = inspect_columns(contract(lon, lat, {"name": "who"}), columns)
     assert {one.item: one.grade for one in of_persons} == {"lon": "L2", "lat": "L2", "who": "L2"}
@@ -346,6 +370,8 @@ def test_coordinates_are_found_without_a_hint_where_they_are_exact() -> None:
     columns = {"a": [118 + DRAW.random() for _ in range(100)], "b": [28 + DRAW.random() for _ in range(100)]}
     found = inspect_columns(contract({"name": "a", "type": "number"}, {"name": "b", "type": "number"}), columns)
     assert [one.kind for one in found] == ["coordinates"] * 2
+    short = {"c": [100.5, 101.5], "d": [28.1, 28.2]}
+    assert inspect_columns(contract({"name": "c", "type": "number"}, {"name": "d", "type": "number"}), short) == []
     coarse = {name: [round(value, 1) for value in values] for name, values in columns.items()}
     assert inspect_columns(contract({"name": "a", "type": "number"}, {"name": "b", "type": "number"}), coarse) == []
 

@@ -495,7 +495,7 @@ def _halves(contract: Contract, columns: Mapping[str, Sequence[object]]) -> list
             if field.type not in ("number", "string", "any") or not texts or other.search(called):
                 continue
             hinted = bool(hints.search(called))
-            share = sum(_is_half(text, bounds, places=1 if hinted else 5) for text in texts) / len(texts)
+            share = sum(_is_half(text, bounds, places=0 if hinted else 5) for text in texts) / len(texts)
             if share >= (ENOUGH_HALVES if hinted else UNHINTED_HALVES):
                 sides[-1].append((field, share, len(texts)))
     lon, lat = sides
@@ -503,5 +503,5 @@ def _halves(contract: Contract, columns: Mapping[str, Sequence[object]]) -> list
 
 
 def _is_half(text: str, bounds: tuple[float, float], places: int) -> bool:
-    match = re.fullmatch(r"\d{1,3}\.(\d+)", text, re.ASCII)
-    return match is not None and len(match[1]) >= places and _within(float(text), bounds)
+    match = re.fullmatch(r"\d{1,3}(?:\.(\d+))?", text, re.ASCII)
+    return match is not None and len(match[1] or "") >= places and _within(float(text), bounds)
