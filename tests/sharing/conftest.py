@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
+import httpx
 import pytest
 
 from sanqu.catalog.keeping import register_contract
@@ -131,3 +132,10 @@ def grant(county: City) -> Granting:
             return add_grant(conn, SYSTEM, said, lake_of(county).contract(dataset), "civil")
 
     return give
+
+
+@pytest.fixture
+def site_of_county(county: City, serve: Callable[[City], str]) -> Iterator[httpx.Client]:
+    """A reader without an account before the county's interfaces."""
+    with httpx.Client(base_url=serve(county), timeout=30) as client:
+        yield client

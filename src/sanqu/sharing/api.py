@@ -15,6 +15,7 @@ from sanqu.sharing.ask_api import router as ask_router
 from sanqu.sharing.cache import Answer, answers_of
 from sanqu.sharing.downloads import MEDIA, FileFormat, enter, stream_copy, stream_file, write_xlsx
 from sanqu.sharing.evidence import note_view
+from sanqu.sharing.interface_api import router as interface_router
 from sanqu.sharing.limits import limit_rate
 from sanqu.sharing.query import parse_rows_query
 from sanqu.sharing.rows import answer_rows
@@ -139,4 +140,4 @@ def about() -> dict[str, Literal["/api/3/action/package_list", "/docs", "/catalo
     return {"datasets": "/api/3/action/package_list", "docs": "/docs", "dcat": "/catalog.ttl"}
 
 
-routers = (router, ask_router)
+routers = (router, ask_router, interface_router)

@@ -18,10 +18,12 @@ from starlette.staticfiles import StaticFiles
 from sanqu import __version__
 from sanqu.ground.city import City
 from sanqu.ground.errors import Refused
-from sanqu.ground.http import SESSION_COOKIE, answer_errors, city_of, problem
+from sanqu.ground.http import SESSION_COOKIE, answer_errors, city_of, problem, unfit_value
 from sanqu.ground.i18n import Text
 from sanqu.ground.ledger import integrate
 from sanqu.lake import lake_of
+from sanqu.sharing.interfaces import interface_uses
+from sanqu.sharing.mirror import follower_of
 from sanqu.sharing.usage import uses_of
 from sanqu.web.openapi import describe
 from sanqu.web.pages import error_page
@@ -38,8 +40,8 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 
-class SameOrigin:
-    """Refuses a change that another site's page sends in the reader's name, and adds the safety headers."""
+class Gate:
+    """Refuses what another site's page sends in the reader's name and addresses with a NUL; adds the safety headers."""
 
     def __init__(self, app: Callable[[Scope, Receive, Send], Awaitable[None]]) -> None:
         self.app = app
@@ -58,6 +60,10 @@ class SameOrigin:
         request = Request(scope)
         if request.method not in SAFE_METHODS and _is_in_readers_name(request) and _is_foreign(request):
             await problem(request, _foreign_fault())(scope, receive, with_headers)
+            return
+        if "\0" in scope["path"] or b"%00" in scope["query_string"]:
+            # Neither files nor tables know a NUL, and a stream that meets one has begun to answer already.
+            await problem(request, unfit_value("NUL"))(scope, receive, with_headers)
             return
         await self.app(scope, receive, with_headers)
 
@@ -115,6 +121,7 @@ async def _living(app: FastAPI) -> AsyncIterator[None]:
             await asyncio.sleep(1)
 
     task = asyncio.create_task(sequence())
+    follower_of(app.state.city).start()
     yield
     task.cancel()
 
@@ -122,6 +129,7 @@ async def _living(app: FastAPI) -> AsyncIterator[None]:
 def _write_down(city: City) -> None:
     integrate(city)
     uses_of(city).write_down()
+    interface_uses(city).write_down()
 
 
 def make_app(city: City) -> FastAPI:
@@ -135,7 +143,7 @@ def make_app(city: City) -> FastAPI:
         lifespan=_living,
     )
     app.state.city = city
-    app.add_middleware(SameOrigin)
+    app.add_middleware(Gate)
     answer_errors(app, error_page)
     for room in ROOMS:
         for part in ("api", "pages"):

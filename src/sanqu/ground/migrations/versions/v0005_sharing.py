@@ -59,6 +59,41 @@ CREATE TABLE sharing_answered (
     UNIQUE (asker, dataset, digest)
 );
 
+-- Lookup interfaces, and the copies in this database from which they are answered.
+CREATE TABLE sharing_interface (
+    dataset       text PRIMARY KEY,
+    state         text NOT NULL DEFAULT 'on' CHECK (state IN ('on','off')),
+    cache_seconds int NOT NULL DEFAULT 0 CHECK (cache_seconds BETWEEN 0 AND 86400),
+    per_minute    int NOT NULL DEFAULT 6000 CHECK (per_minute > 0),
+    actor         text NOT NULL,
+    created       timestamptz NOT NULL DEFAULT now(),
+    -- Where the copy stands: contract version and snapshot it holds, and when it last caught up.
+    version       int,
+    snapshot      bigint,
+    rows          bigint NOT NULL DEFAULT 0,
+    caught_up     timestamptz,
+    fault         jsonb
+);
+CREATE TABLE sharing_interface_use (
+    dataset    text NOT NULL REFERENCES sharing_interface (dataset) ON DELETE CASCADE,
+    hour       timestamptz NOT NULL,
+    found      bigint NOT NULL DEFAULT 0,
+    missed     bigint NOT NULL DEFAULT 0,
+    refused    bigint NOT NULL DEFAULT 0,
+    micros     bigint NOT NULL DEFAULT 0,
+    PRIMARY KEY (dataset, hour)
+);
+CREATE SCHEMA mirror;
+CREATE FUNCTION tell_of_lake() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    NOTIFY sanqu_lake;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER lake_moved AFTER INSERT OR UPDATE OF snapshot, version ON lake_dataset
+    FOR EACH STATEMENT EXECUTE FUNCTION tell_of_lake();
+CREATE TRIGGER interface_changed AFTER INSERT OR UPDATE OF state ON sharing_interface
+    FOR EACH STATEMENT EXECUTE FUNCTION tell_of_lake();
+
 CREATE TRIGGER law_changed AFTER INSERT OR UPDATE OR DELETE ON sharing_grant
     FOR EACH STATEMENT EXECUTE FUNCTION raise_law_clock();
 CREATE TRIGGER law_changed AFTER INSERT OR UPDATE OF version OR DELETE ON lake_dataset
