@@ -67,6 +67,41 @@ def test_only_stewards_of_the_unit_see_and_change_lines(
     assert site.post("/api/lines", json=body, headers=keys["mine"]).status_code == 403
 
 
+@pytest.mark.parametrize(
+    "url",
+    [
+        "CITY",
+        "postgresql://postgres@%2Ftmp%2Fcity%2Fpostgres/postgres",
+        "postgresql://postgres@db.example.cn/postgres?host=/tmp/city/postgres",
+        "postgresql:///postgres",
+        "postgresql://u@localhost/d",
+        "postgresql://u@127.1/d",
+        "postgresql://u@0x7f.1/d",
+        "postgresql://u@[::1]/d",
+        "postgresql://u@a,b/d",
+        "mysql://u@db.example.cn/d?read_default_file=/etc/mysql/my.cnf",
+        "sqlite:////etc/x.db",
+        "duckdb:///x",
+    ],
+)
+def test_a_steward_reads_no_database_of_this_machine(
+    city: City, load: Load, site: httpx.Client, keys: dict[str, dict[str, str]], url: str
+) -> None:
+    load(HEAD + "1,a,,,,\n")
+    source = {"kind": "sql", "url": url.replace("CITY", city.settings.database_url), "query": "SELECT login AS id FROM person"}
+    answer = site.post("/api/lines", json={"name": "thief", "dataset": "shops", "source": source}, headers=keys["mine"])
+    assert (answer.status_code, answer.json()["code"]) == (403, "lines.foreign-database")
+
+
+@pytest.mark.parametrize("url", ["postgresql://u:p@db.example.cn:5432/d?sslmode=require", "mysql://u@10.1.2.3/d?charset=utf8mb4"])
+def test_a_steward_names_a_database_of_another_machine(
+    load: Load, site: httpx.Client, keys: dict[str, dict[str, str]], url: str
+) -> None:
+    load(HEAD + "1,a,,,,\n")
+    body = {"name": "guest", "dataset": "shops", "source": {"kind": "sql", "url": url, "table": "t"}}
+    assert site.post("/api/lines", json=body, headers=keys["mine"]).status_code == 201
+
+
 def test_a_run_asked_for_over_http_is_done_by_the_worker_and_watched(
     city: City, load: Load, site: httpx.Client, keys: dict[str, dict[str, str]]
 ) -> None:

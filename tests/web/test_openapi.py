@@ -31,7 +31,7 @@ def test_every_interface_has_an_example_of_what_to_send(described: list[tuple[st
             if parameter["in"] == "path" or parameter.get("required"):
                 assert "example" in parameter, (method, path, parameter["name"])
         for content in operation.get("requestBody", {}).get("content", {}).values():
-            assert "example" in content, (method, path)
+            assert content.keys() & {"example", "examples"}, (method, path)
 
 
 def test_every_interface_names_its_errors_as_problems(city: City, described: list[tuple[str, str, dict[str, Any]]]) -> None:

@@ -94,9 +94,27 @@ def test_a_link_made_for_someone_is_in_the_ledger(li: int, quzhou: City) -> None
 
 
 @pytest.mark.parametrize(
-    "path", ["/datasets/a%00b", "/api/open/a%00b", "/api/ledger/99999999999999999999/proof", "/ledger?subject=%00", "/units/%00"]
+    "path",
+    [
+        "/datasets/a%00b",
+        "/api/open/a%00b",
+        "/api/ledger/99999999999999999999/proof",
+        "/ledger?subject=%00",
+        "/units/%00",
+        "/datasets.csv?tag=%00",
+    ],
 )
 def test_a_value_that_no_table_can_hold_is_a_bad_request(quzhou: City, site: httpx.Client, path: str) -> None:
     answer = site.get(path)
     assert answer.status_code in (400, 404, 422), answer.text
     assert answer.headers["content-type"].startswith("application/problem+json")
+
+
+def test_text_that_no_encoding_can_say_is_a_bad_request(li: int, quzhou: City, site: httpx.Client) -> None:
+    with quzhou.db.connection() as conn:
+        boss = make_key(conn, SYSTEM, add_person(conn, SYSTEM, "boss", "王五", [("admin", "3308")]), "program")
+    asking = {"Authorization": boss, "Content-Type": "application/json"}
+    for path, body in (("/api/lines", b'{"name": "\\ud800"}'), ("/api/catalog/openlists", b'{"label": "\\ud800"}')):
+        answer = site.post(path, content=body, headers=asking)
+        assert answer.status_code in (400, 422), answer.text
+        assert answer.headers["content-type"] == "application/problem+json"

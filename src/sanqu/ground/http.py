@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Callable
 from typing import Annotated, Literal, cast
@@ -10,7 +11,7 @@ from uuid import uuid4
 import psycopg
 from fastapi import Depends, FastAPI, Query, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse, Response
+from fastapi.responses import Response
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
@@ -145,7 +146,9 @@ Language = Annotated[Lang, Depends(lang_of)]
 def problem(request: Request, fault: SanquError) -> Response:
     """The error as `application/problem+json`."""
     headers = {"Retry-After": str(fault.facts["retry_after"])} if "retry_after" in fault.facts else None
-    return JSONResponse(fault.problem(lang_of(request)), fault.status, headers, media_type="application/problem+json")
+    # What was asked for may hold what no encoding can say; it comes back with a question mark in its place.
+    body = json.dumps(fault.problem(lang_of(request)), ensure_ascii=False, allow_nan=False).encode("utf-8", "replace")
+    return Response(body, fault.status, headers, media_type="application/problem+json")
 
 
 # What pydantic says most often, by its own names for it.
@@ -178,7 +181,8 @@ def _from_validation(fault: RequestValidationError) -> BadInput:
     )
 
 
-def _from_database(fault: psycopg.DataError) -> BadInput:
+def unfit_value(said: str) -> BadInput:
+    """The error for a value in a request that can be kept nowhere."""
     return BadInput(
         "request.value",
         Text(
@@ -186,7 +190,7 @@ def _from_database(fault: psycopg.DataError) -> BadInput:
             en="A value of the request fits nowhere: a number too large, a NUL character",
         ),
         Text(zh="核对地址和参数", en="Check the address and the parameters"),
-        str(fault).splitlines()[0],
+        said,
     )
 
 
@@ -232,10 +236,11 @@ def answer_errors(app: FastAPI, page: Callable[[Request, SanquError], Response] 
         return answer(request, fault)
 
     @app.exception_handler(psycopg.DataError)
-    async def _value(request: Request, fault: psycopg.DataError) -> Response:
+    @app.exception_handler(UnicodeEncodeError)
+    async def _value(request: Request, fault: Exception) -> Response:
         # To the log as well: what the asker gave is the usual cause, but not the only one.
         log.warning("PostgreSQL refuses a value at %r: %s", request.url.path, str(fault).splitlines()[0])
-        return answer(request, _from_database(fault))
+        return answer(request, unfit_value(str(fault).splitlines()[0]))
 
     @app.exception_handler(Exception)
     async def _unexpected(request: Request, fault: Exception) -> Response:

@@ -20,6 +20,7 @@ from sanqu.ground.people.askers import Asker
 from sanqu.ground.people.units import unit as unit_of
 from sanqu.lake import lake_of
 from sanqu.lines.records import Counts, Line, Run, RunState
+from sanqu.lines.sources.databases import is_elsewhere
 
 RUN_COLUMNS = (
     "id, line, dataset, state, actor, resumes, base, started, ended, units, skipped, read, inserted, updated, unchanged, "
@@ -45,7 +46,9 @@ UPDATE lines_run SET units = units + %(units)s, skipped = skipped + %(skipped)s,
     snapshot = greatest(snapshot, %(snapshot)s), notes = notes || %(notes)s::jsonb
 WHERE id = %(run)s
 """
-END_RUN = "UPDATE lines_run SET state = %s, ended = now(), cause = %s, progress = CASE WHEN %s THEN 1 ELSE progress END WHERE id = %s"
+END_RUN = (
+    "UPDATE lines_run SET state = %s, ended = now(), cause = %s, progress = CASE WHEN %s THEN 1 ELSE progress END WHERE id = %s"
+)
 SAVE_UNIT = """
 INSERT INTO lines_unit (line, unit, fingerprint, run, snapshot, counts) VALUES (%s, %s, %s, %s, %s, %s)
 ON CONFLICT (line, unit) DO UPDATE SET fingerprint = excluded.fingerprint, run = excluded.run,
@@ -89,12 +92,25 @@ def refuse_stranger(city: City, dataset: str, asker: Asker) -> None:
 
 
 def _refuse_foreign_file(city: City, line: Line, asker: Asker) -> None:
-    """Files of the machine are the administrator's; stewards have the city's `inbox`."""
+    """Files and databases of the machine are the administrator's; stewards have the city's `inbox`, and servers elsewhere."""
     source = line.source
     inbox = (city.settings.home / "inbox").resolve()
     foreign = source.kind == "file" and not Path(source.path).resolve().is_relative_to(inbox)
-    local_database = source.kind == "sql" and source.url.startswith(("sqlite", "duckdb"))
-    if (foreign or local_database) and not asker.is_admin:
+    local_database = source.kind == "sql" and not is_elsewhere(source.url)
+    if local_database and not asker.is_admin:
+        raise Refused(
+            "lines.foreign-database",
+            Text(
+                zh="只有管理员可以从这台机器上的数据库装载，或在网址里写 sslmode、charset 以外的参数",
+                en="Only an administrator may load from a database of this machine, or give parameters beside sslmode and charset",
+            ),
+            Text(
+                zh="写另一台机器上 PostgreSQL 或 MySQL 的网址，或请管理员建这条专线",
+                en="Name PostgreSQL or MySQL on another machine, or ask an administrator",
+            ),
+            line.name,
+        )
+    if foreign and not asker.is_admin:
         raise Refused(
             "lines.foreign-file",
             Text(zh="只有管理员可以从这台机器的任意文件装载", en="Only an administrator may load any file of this machine"),
@@ -204,7 +220,9 @@ def note_unit(
     """Write down that a unit is in the lake, and add its rows to the run's."""
     conn.execute(SAVE_UNIT, (line, unit, fingerprint, run, snapshot, Jsonb(counts.model_dump())))
     said = [note.model_dump() for note in notes]
-    conn.execute(ADD_TO_RUN, {**counts.model_dump(), "units": 1, "skipped": 0, "snapshot": snapshot, "notes": Jsonb(said), "run": run})
+    conn.execute(
+        ADD_TO_RUN, {**counts.model_dump(), "units": 1, "skipped": 0, "snapshot": snapshot, "notes": Jsonb(said), "run": run}
+    )
 
 
 def note_skipped(conn: Connection, run: int) -> None:

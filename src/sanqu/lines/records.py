@@ -74,6 +74,8 @@ class Source(BaseModel):
             raise ValueError("source needs either table or query")
         if self.kind == "api" and self.paging == "cursor" and not (self.next_path and self.cursor_param):
             raise ValueError("paging = 'cursor' needs next_path and cursor_param")
+        if "\0" in self.path:
+            raise ValueError("source.path holds a NUL character")
         if len(self.delimiter) > 1:
             raise ValueError("source.delimiter is one character")
         return self

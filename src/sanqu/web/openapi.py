@@ -54,6 +54,8 @@ EXAMPLES: tuple[tuple[str, str, Any], ...] = (
     ("/open/", "format", "csv"),
     ("", "form", "ttl"),
     ("", "index", 0),
+    ("/api/share/", "key", "g01"),
+    ("", "id_", "0190a5b2-7c3e-7d4f-8a1b-2c3d4e5f6a7b"),
     ("", "label", "2026"),
     ("", "old", "2025"),
     ("", "new", "2026"),

@@ -8,6 +8,7 @@ from contextlib import contextmanager, suppress
 from datetime import date, datetime
 from functools import partial
 from hashlib import sha1
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +20,46 @@ from sanqu.lines.sources import tables
 from sanqu.lines.sources.units import Opening, Reading, Unit
 
 FETCH = 10_000
-PREFIXES = {"postgresql": "postgresql+psycopg", "postgres": "postgresql+psycopg", "mysql": "mysql+pymysql", "mariadb": "mysql+pymysql"}
+NETWORKED = re.compile(r"(postgres|postgresql(\+psycopg)?|(mysql|mariadb)(\+pymysql)?)://.+")
+HOST = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?", re.IGNORECASE)
+# Other parameters of a URL can name sockets, files and hosts anew.
+HARMLESS = frozenset({"application_name", "charset", "connect_timeout", "sslmode"})
+PREFIXES = {
+    "postgresql": "postgresql+psycopg",
+    "postgres": "postgresql+psycopg",
+    "mysql": "mysql+pymysql",
+    "mariadb": "mysql+pymysql",
+}
 
 
 def engine_url(url: str) -> str:
     """`url` with the driver we carry, where it names none."""
     scheme, rest = url.split("://", 1) if "://" in url else ("", url)
     return f"{PREFIXES.get(scheme, scheme)}://{rest}"
+
+
+def is_elsewhere(url: str) -> bool:
+    """Whether `url` names a database server elsewhere on the network: no file, no socket, nothing of this machine.
+
+    The city's own PostgreSQL trusts whoever reaches its socket.
+    """
+    if NETWORKED.fullmatch(url) is None:
+        return False
+    try:
+        named = sa.engine.make_url(url)
+    except (sa.exc.ArgumentError, ValueError):
+        return False
+    host = named.host or ""
+    return _is_another_host(host) and "=" not in (named.database or "") and set(named.query) <= HARMLESS
+
+
+def _is_another_host(host: str) -> bool:
+    try:
+        address = ip_address(host)
+    except ValueError:
+        named = HOST.fullmatch(host) is not None and not host.replace(".", "").isdigit() and not host.lower().startswith("0x")
+        return named and host.lower().split(".")[-1] != "localhost"
+    return not (address.is_loopback or address.is_unspecified or address.is_link_local)
 
 
 def shown(url: str) -> str:
@@ -52,7 +86,10 @@ def units(opening: Opening) -> Iterator[Unit]:
         raise kind(
             "lines.database",
             Text(zh=f"来源数据库没有给出数据：{said}", en=f"The source database did not give the rows: {said}"),
-            Text(zh="核对 source.url、表名与查询，以及账号的读取权限", en="Check source.url, the table or query, and the right to read"),
+            Text(
+                zh="核对 source.url、表名与查询，以及账号的读取权限",
+                en="Check source.url, the table or query, and the right to read",
+            ),
             shown(source.url),
         ) from fault
 
