@@ -71,6 +71,8 @@ BODIES: dict[tuple[str, str], Any] = {
     ("post", "/api/lines"): LINE,
     ("put", "/api/lines/{name}"): LINE,
     ("post", "/api/lines/quarantine/{row}/mend"): {"value": "12.5"},
+    ("post", "/api/share/{dataset}"): {"keys": ["g01", "g02"]},
+    ("put", "/api/interfaces/{dataset}"): {},
     ("post", "/api/catalog/openlists"): {"label": "2026", "note": {"zh": "年度清单", "en": "The list of the year"}},
     ("post", "/api/catalog/harvest"): {
         "name": "province", "title": {"zh": "省平台", "en": "The province"}, "kind": "ckan",
