@@ -16,6 +16,7 @@ TITLES = {
     "search": "Search",
     "start": "Start and rest",
     "door": "The door",
+    "lookup": "Lookup interfaces",
 }
 
 

@@ -18,6 +18,7 @@ import httpx
 
 from benchmarks.cities import fill_trips, scratch_city, scratch_home, served
 from benchmarks.table import Row
+from sanqu.ground.city import City
 from sanqu.lake import lake_of
 
 ROWS = 1_000_000
@@ -111,21 +112,24 @@ QUESTIONS: list[tuple[str, Callable[[int], str], Callable[[int], str], float | N
 ]
 
 
+def fill_sqlite(city: City, file: Path) -> None:
+    """The same table for the peer."""
+    with lake_of(city).engine() as duck, sqlite3.connect(file) as sqlite:
+        rows = duck.execute("SELECT id, county, plate, day::VARCHAR, km, fare, people, night FROM lake.main.trips ORDER BY id")
+        sqlite.execute(
+            "CREATE TABLE trips (id INTEGER PRIMARY KEY, county, plate, day, km REAL, fare REAL, people INT, night INT)"
+        )
+        sqlite.executemany("INSERT INTO trips VALUES (?,?,?,?,?,?,?,?)", iter(rows.fetchone, None))
+        sqlite.execute("CREATE INDEX trips_county_fare ON trips (county, fare)")
+
+
 def run() -> list[Row]:
     """Ask both; the promise is about the same query on the same table, the others are there to be honest."""
     rows: list[Row] = []
     with scratch_home() as home:
         with scratch_city(home / "city") as city:
             fill_trips(city, ROWS)
-            with lake_of(city).engine() as duck, sqlite3.connect(home / "trips.db") as sqlite:
-                duck_rows = duck.execute(
-                    "SELECT id, county, plate, day::VARCHAR, km, fare, people, night FROM lake.main.trips ORDER BY id"
-                )
-                sqlite.execute(
-                    "CREATE TABLE trips (id INTEGER PRIMARY KEY, county, plate, day, km REAL, fare REAL, people INT, night INT)"
-                )
-                sqlite.executemany("INSERT INTO trips VALUES (?,?,?,?,?,?,?,?)", iter(duck_rows.fetchone, None))
-                sqlite.execute("CREATE INDEX trips_county_fare ON trips (county, fare)")
+            fill_sqlite(city, home / "trips.db")
         with served(home / "city", "--no-worker") as (ours, _, _), datasette(home / "trips.db") as peer:
             for what, our_question, their_question, promise in QUESTIONS:
                 rate_ours, rate_peer = rate(ours, our_question), rate(peer, their_question)

@@ -35,6 +35,7 @@ from sanqu.sharing.interfaces import (
     uses_of_interface,
 )  # fmt: skip
 from sanqu.sharing.limits import Buckets, address_of, limit_rate
+from sanqu.sharing.lookups import lookups_of
 from sanqu.sharing.views import View, remembered_view, view_of
 
 router = APIRouter(tags=["数据接口 · Interfaces"])
@@ -113,7 +114,32 @@ async def one_row(request: Request, dataset: str, key: str) -> Response:
     """The row of this key: the items the asker may read, masked as the grant says. Parts of a key are separated by commas."""
     city, began = city_of(request), time.monotonic()
     asker = asker_of(request) if _anonymous(request) else await asyncio.to_thread(asker_of, request)
+    view = remembered_view(city, asker, dataset, _purpose(request))
+    fresh, record = city.part(Known, Known).get(dataset)
+    if fresh and record is not None and record.on and view is not None and _as_it_lies(view):
+        return await _one_of_many(request, city, view, record, key, began)
     return await asyncio.to_thread(_one, request, city, asker, dataset, key, began)
+
+
+def _as_it_lies(view: View) -> bool:
+    """Whether the copy can be shown without a look at its rows: everyone may read it, and one item is the key."""
+    return view.shared_by_all and view.basis.bare and len(view.law.contract.primaryKey) == 1
+
+
+async def _one_of_many(request: Request, city: City, view: View, record: OnRecord, key: str, began: float) -> Response:
+    uses = interface_uses(city)
+    try:
+        _limit(request, city, view.asker, record)
+        (value,) = parse_key(view.law.contract, [key])
+        found = await lookups_of(city).row(view, value)
+    except SanquError:
+        uses.count(record.dataset, "refused", began)
+        raise
+    note_view(city, view, via="interface", items=(), rows=int(found is not None))
+    uses.count(record.dataset, "found" if found is not None else "missed", began)
+    if found is None:
+        raise not_found(Text(zh="这个键的行", en="row of this key"), key)
+    return Response(found, media_type="application/json", headers=_keeping(view, record))
 
 
 def _anonymous(request: Request) -> bool:

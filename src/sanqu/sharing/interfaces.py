@@ -188,11 +188,12 @@ def look_up(city: City, view: View, keys: Sequence[tuple[Any, ...]]) -> list[dic
         try:
             rows = cursor.execute(select_by_key(view, len(keys)), [part for key in keys for part in key]).fetchall()
         except psycopg.errors.UndefinedTable as fault:
-            raise _being_made(view.dataset.name) from fault
+            raise being_made(view.dataset.name) from fault
     return as_seen(city, view, rows)
 
 
-def _being_made(dataset: str) -> Unavailable:
+def being_made(dataset: str) -> Unavailable:
+    """The answer while there is no copy yet."""
     return Unavailable(
         "sharing.mirror",
         Text(zh="接口的副本正在建立", en="The copy behind this interface is being made"),

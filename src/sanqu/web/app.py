@@ -23,6 +23,7 @@ from sanqu.ground.i18n import Text
 from sanqu.ground.ledger import integrate
 from sanqu.lake import lake_of
 from sanqu.sharing.interfaces import interface_uses
+from sanqu.sharing.lookups import lookups_of
 from sanqu.sharing.mirror import follower_of
 from sanqu.sharing.usage import uses_of
 from sanqu.web.openapi import describe
@@ -124,6 +125,7 @@ async def _living(app: FastAPI) -> AsyncIterator[None]:
     follower_of(app.state.city).start()
     yield
     task.cancel()
+    await lookups_of(app.state.city).aclose()
 
 
 def _write_down(city: City) -> None:
