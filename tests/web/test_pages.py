@@ -58,6 +58,14 @@ def test_the_tabs_of_a_dataset_stand_in_one_row_on_a_phone(page: Page) -> None:
     assert page.locator(".tabs").evaluate("tabs => tabs.scrollWidth <= tabs.clientWidth")
 
 
+def test_on_a_phone_the_menu_shows_where_one_is(admin: Page) -> None:
+    admin.set_viewport_size({"width": 375, "height": 740})
+    admin.goto("/admin/people?lang=en")
+    box = admin.locator("header nav [aria-current]").bounding_box()
+    assert box is not None
+    assert 0 <= box["x"] <= box["x"] + box["width"] <= 375
+
+
 def test_changing_the_language_keeps_what_was_asked_for(page: Page) -> None:
     page.goto("/datasets?q=柑橘&subject=agriculture&lang=zh")
     page.get_by_role("link", name="English").click()

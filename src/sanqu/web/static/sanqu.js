@@ -81,7 +81,14 @@ function follow(bar) {
   source.onerror = () => { if (source.readyState === EventSource.CLOSED) setTimeout(() => location.reload(), 3000); };
 }
 
-document.addEventListener("DOMContentLoaded", () => dress(document));
+// Where a row of links is wider than the screen, the one that is open is in sight.
+function showCurrent() {
+  document.querySelectorAll("nav [aria-current]").forEach((here) => {
+    here.parentElement.scrollLeft = here.offsetLeft - here.parentElement.offsetLeft - 24;
+  });
+}
+
+document.addEventListener("DOMContentLoaded", () => { dress(document); showCurrent(); });
 document.addEventListener("htmx:afterSettle", (event) => dress(event.target));
 document.addEventListener("keydown", (event) => {
   if (event.key === "/" && !/^(INPUT|TEXTAREA|SELECT)$/.test(event.target.tagName)) {
