@@ -23,6 +23,7 @@ from sanqu.ground.database import Database
 from sanqu.ground.engines import start_nats, start_postgres
 from sanqu.ground.schema import bring_up_to_date
 from sanqu.ground.settings import Settings
+from sanqu.sharing.reading import hang_door
 from sanqu.web.app import make_app
 
 _numbers = itertools.count(1)
@@ -60,6 +61,8 @@ def database_url(url: str, name: str) -> str:
 def make_city(postgres: str, nats: str, tmp_path: Path) -> Iterator[Callable[[], City]]:
     """Makes empty cities with all tables; they go when the test ends."""
     made: list[City] = []
+
+    hang_door()
 
     def make() -> City:
         name = f"city_{os.getpid()}_{next(_numbers)}"

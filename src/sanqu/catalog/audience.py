@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from sanqu.catalog.records import Dataset, Opening, Sharing, State
+from sanqu.catalog.records import Opening, Sharing, State
 from sanqu.ground.errors import Refused
 from sanqu.ground.i18n import Text
 from sanqu.ground.people.askers import Asker
-from sanqu.lake.contracts import Contract
 
 ADMIN = "admin"
 PUBLIC = "public"
@@ -51,13 +50,3 @@ def check_steward(asker: Asker, unit_path: str, thing: str) -> None:
             thing,
             status=403 if asker.signed_in else 401,
         )
-
-
-def may_see_rows(asker: Asker, dataset: Dataset, unit_path: str) -> bool:
-    """Whether the asker may read a dataset's rows without a grant: it is open, or the asker answers for it."""
-    return dataset.is_open or asker.may_steward(unit_path)
-
-
-def open_items(contract: Contract) -> tuple[str, ...]:
-    """The items of an open dataset that anyone may read: those not graded above L2 (as the open doors hold it)."""
-    return tuple(item.name for item in contract.fields if (item.grade or contract.grade) not in ("L3", "L4"))

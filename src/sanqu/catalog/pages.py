@@ -9,10 +9,11 @@ from typing import Annotated
 from fastapi import APIRouter, Form, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
-from sanqu.catalog.audience import check_steward, may_see_rows, tokens_of
+from sanqu.catalog.audience import check_steward, tokens_of
 from sanqu.catalog.browse import show
 from sanqu.catalog.openlist import diff, entries, open_list, open_lists, publish_open_list
 from sanqu.catalog.quality import Measure, measure, quality_of, rows_behind
+from sanqu.catalog.reading import may_see_rows
 from sanqu.catalog.records import unit_paths
 from sanqu.catalog.search import Ask, search
 from sanqu.catalog.units import organisations
@@ -121,7 +122,7 @@ def quality_part(request: Request, city: InCity, asker: Asking, name: str) -> HT
         path = unit_paths(conn, [dataset.unit]).get(dataset.unit, "")
     return render(
         request, "catalog/quality.html", dataset=dataset, quality=quality_of(city, dataset),
-        may_steward=bool(path) and asker.may_steward(path), may_see=may_see_rows(asker, dataset, path),
+        may_steward=bool(path) and asker.may_steward(path), may_see=may_see_rows(city, asker, dataset.name),
     )  # fmt: skip
 
 

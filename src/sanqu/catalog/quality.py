@@ -11,12 +11,13 @@ from typing import Any, Literal
 
 import duckdb
 
-from sanqu.catalog.audience import ADMIN, may_see_rows, open_items, tokens_of
+from sanqu.catalog.audience import ADMIN, tokens_of
 from sanqu.catalog.keeping import DATASET, touch
+from sanqu.catalog.reading import door
 from sanqu.catalog.records import Dataset, dataset_by_key, hold, unit_paths
 from sanqu.ground.city import City
 from sanqu.ground.clock import now
-from sanqu.ground.errors import NotFound, Refused, not_found
+from sanqu.ground.errors import NotFound, not_found
 from sanqu.ground.i18n import Text
 from sanqu.ground.jobs import job
 from sanqu.ground.people.askers import Asker
@@ -268,30 +269,28 @@ def rows_behind(
         if dataset is None or dataset.contract is None:
             raise not_found(DATASET, key)
         path = unit_paths(conn, [dataset.unit])[dataset.unit]
-    if not may_see_rows(asker, dataset, path):
-        raise Refused(
-            "catalog.not-open",
-            Text(zh="这个数据集的数据行不开放", en="The rows of this dataset are not open"),
-            Text(zh="向责任单位申请", en="Apply to the unit that answers for it"),
-            key,
-        )
+    seen = door().look(city, asker, dataset.name)
     lake = lake_of(city)
     contract = lake.contract(dataset.contract)
     if measure == "freshness":
-        return [{"snapshot": s.id, "at": s.at, "author": s.author, "message": s.message} for s in lake.snapshots(contract.name, limit)]
+        return [
+            {"snapshot": s.id, "at": s.at, "author": s.author, "message": s.message} for s in lake.snapshots(contract.name, limit)
+        ]
     if rule == "quarantine":
         if not asker.may_steward(path):
             raise _no_figure(key, measure, item)
         return city.db.all(WAITING_ROWS, (contract.name, limit, offset))
-    visible = contract.names if asker.may_steward(path) else open_items(contract)
+    visible = seen.items
     condition, params = _condition(contract, measure, item, rule)
     named = set(item.split(" + ")) if measure == "uniqueness" and item else {item} if item else set()
     if condition is None or not named <= set(visible):
         raise _no_figure(key, measure, item)
     columns = ", ".join(quote_ident(c) for c in visible)
-    query = f"SELECT {columns} FROM {table_of(contract.name)} WHERE {condition} ORDER BY rowid LIMIT ? OFFSET ?"
+    query = f"SELECT {columns} FROM {seen.over(table_of(contract.name))} WHERE {condition} ORDER BY rowid LIMIT ? OFFSET ?"
     with lake.engine() as duck:
+        seen.prepare(duck)
         found = duck.execute(query, [*params, limit, offset]).fetchall()
+    door().note(city, seen, via="quality", items=visible, rows=len(found), query=f"{measure} {item} {rule}")
     return [dict(zip(visible, row, strict=True)) for row in found]
 
 

@@ -125,7 +125,7 @@ class LawBook:
     def __init__(self, city: City) -> None:
         self._city = city
         self._version = -1
-        self._laws: dict[str, DatasetLaw | None] = {}
+        self._laws: dict[tuple[str, str | None], DatasetLaw | None] = {}
         self._tree: Tree | None = None
         self._lock = threading.Lock()
 
@@ -134,17 +134,20 @@ class LawBook:
         rows = self._city.db.all(CLOCK, (list(names),))
         return int(rows[0]["seq"]), {str(row["name"]): int(row["snapshot"]) for row in rows if row["name"]}
 
-    def law(self, version: int, name: str) -> DatasetLaw | None:
-        """The law over dataset `name` at `version`; None where there is no dataset with rows of that name."""
+    def law(self, version: int, name: str, table: str | None = None) -> DatasetLaw | None:
+        """The law over dataset `name` at `version`; None where there is no dataset with rows of that name.
+
+        With `table`, over another table that a resource of the dataset has.
+        """
         with self._lock:
             self._turn(version)
-            if name in self._laws:
-                return self._laws[name]
+            if (name, table) in self._laws:
+                return self._laws[name, table]
         with self._city.db.connection() as conn:
-            read = _read_law(self._city, conn, name)
+            read = _read_law(self._city, conn, name, table)
         with self._lock:
             if self._version == version:
-                self._laws[name] = read
+                self._laws[name, table] = read
         return read
 
     def tree(self, version: int) -> Tree:
@@ -166,15 +169,16 @@ def law_book(city: City) -> LawBook:
     return city.part(LawBook, LawBook)
 
 
-def _read_law(city: City, conn: Connection, name: str) -> DatasetLaw | None:
+def _read_law(city: City, conn: Connection, name: str, table: str | None) -> DatasetLaw | None:
     dataset = dataset_by_key(conn, name, ["admin"])
     # By its name only: an id is no name that a query may use.
-    if dataset is None or dataset.contract is None or dataset.name != name:
+    table = table or (dataset.contract if dataset is not None else None)
+    if dataset is None or table is None or dataset.name != name:
         return None
     row = conn.execute("SELECT audience FROM catalog_dataset WHERE name = %s", (name,)).fetchone()
     path = unit_paths(conn, [dataset.unit]).get(dataset.unit, "/?/")
     grants = tuple(grants_on(conn, [name]))
-    contract = lake_of(city).contract(dataset.contract)
+    contract = lake_of(city).contract(table)
     return DatasetLaw(dataset, contract, path, frozenset(row["audience"]) if row else frozenset(), grants)
 
 
@@ -183,9 +187,9 @@ def knows_of(asker: Asker, law: DatasetLaw) -> bool:
     return bool(law.audience.intersection(tokens_of(asker))) or any(covers(granted, asker) for granted in law.grants)
 
 
-def known_law(city: City, version: int, asker: Asker, name: str) -> DatasetLaw:
+def known_law(city: City, version: int, asker: Asker, name: str, table: str | None = None) -> DatasetLaw:
     """The law over `name`; raises `NotFound` where there is none, or the asker may not know of it: in the same words."""
-    law = law_book(city).law(version, name)
+    law = law_book(city).law(version, name, table)
     if law is None or not knows_of(asker, law):
         raise not_found(Text(zh="可读取的数据集", en="dataset with rows"), name)
     return law

@@ -140,27 +140,31 @@ class Views:
             self._watcher.join(2.0)
 
 
-def _key(asker: Asker, name: str, purpose: str) -> object:
+def _key(asker: Asker, name: str, purpose: str) -> tuple[object, ...]:
     return (name, asker.user_id, asker.key_id, asker.held, asker.rooms, purpose)
 
 
 def remembered_view(city: City, asker: Asker, name: str, purpose: str = "") -> View | None:
     """The view of dataset `name`, if it was looked up a moment ago; never blocks."""
-    return city.part(Views, Views).get(_key(asker, name, purpose))
+    return city.part(Views, Views).get((*_key(asker, name, purpose), None))
 
 
-def view_of(city: City, asker: Asker, name: str, purpose: str = "", wanted: Sequence[str] = ()) -> View:
+def view_of(
+    city: City, asker: Asker, name: str, purpose: str = "", wanted: Sequence[str] = (), table: str | None = None
+) -> View:  # fmt: skip
     """What `asker` may read of dataset `name` for `purpose`; of several grounds, the one with most of the `wanted` items.
+
+    `table` names another table that a resource of the dataset has: the law is the dataset's, the items are the table's.
 
     Raises `NotFound`, or `Refused` with the clause and the smallest grant.
     """
     views = city.part(Views, Views)
-    key = _key(asker, name, purpose)
+    key = (*_key(asker, name, purpose), table)
     found = views.get(key)
     if found is not None and not wanted:
         return found
     version, snapshots = law_book(city).current([name])
-    law = known_law(city, version, asker, name)
+    law = known_law(city, version, asker, name, table)
     tree = law_book(city).tree(version)
     basis = choose_basis(bases_of(law, asker, purpose, tree), wanted)
     if basis is None or not basis.plain_items:

@@ -17,7 +17,7 @@ from starlette.staticfiles import StaticFiles
 
 from sanqu import __version__
 from sanqu.ground.city import City
-from sanqu.ground.errors import Refused
+from sanqu.ground.errors import Refused, SanquError, not_found
 from sanqu.ground.http import SESSION_COOKIE, answer_errors, city_of, problem, unfit_value
 from sanqu.ground.i18n import Text
 from sanqu.ground.ledger import integrate
@@ -25,6 +25,7 @@ from sanqu.lake import lake_of
 from sanqu.sharing.interfaces import interface_uses
 from sanqu.sharing.lookups import lookups_of
 from sanqu.sharing.mirror import follower_of
+from sanqu.sharing.reading import hang_door
 from sanqu.sharing.usage import uses_of
 from sanqu.web.openapi import describe
 from sanqu.web.pages import error_page
@@ -48,7 +49,7 @@ class Gate:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on, or answer it with 403."""
+        """Pass the request on, or answer it with what is wrong."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
@@ -59,14 +60,8 @@ class Gate:
             await send(message)
 
         request = Request(scope)
-        if request.method not in SAFE_METHODS and _is_in_readers_name(request) and _is_foreign(request):
-            await problem(request, _foreign_fault())(scope, receive, with_headers)
-            return
-        if "\0" in scope["path"] or b"%00" in scope["query_string"]:
-            # Neither files nor tables know a NUL, and a stream that meets one has begun to answer already.
-            await problem(request, unfit_value("NUL"))(scope, receive, with_headers)
-            return
-        await self.app(scope, receive, with_headers)
+        fault = _fault_of(request)
+        await (self.app if fault is None else problem(request, fault))(scope, receive, with_headers)
 
 
 SAFETY_HEADERS = (
@@ -78,6 +73,19 @@ SAFETY_HEADERS = (
         b"default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; script-src 'self'; frame-ancestors 'self'",
     ),
 )
+
+
+def _fault_of(request: Request) -> SanquError | None:
+    """What is wrong with a request before any room looks at it."""
+    if request.method not in SAFE_METHODS and _is_in_readers_name(request) and _is_foreign(request):
+        return _foreign_fault()
+    # Neither files nor tables know a NUL, and a stream that meets one has begun to answer already.
+    if "\0" in request.scope["path"]:
+        return not_found(Text(zh="页面", en="page"), request.scope["path"].replace("\0", "␀"))
+    if b"%00" not in request.scope["query_string"]:
+        return None
+    held = next((name for name, value in request.query_params.multi_items() if "\0" in name + value), None)
+    return unfit_value(held.replace("\0", "␀")) if held is not None else None
 
 
 def _is_in_readers_name(request: Request) -> bool:
@@ -145,6 +153,7 @@ def make_app(city: City) -> FastAPI:
         lifespan=_living,
     )
     app.state.city = city
+    hang_door()
     app.add_middleware(Gate)
     answer_errors(app, error_page)
     for room in ROOMS:

@@ -9,12 +9,16 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
-from sanqu.catalog.audience import may_see_rows, open_items, tokens_of
+import orjson
+
+from sanqu.catalog.audience import tokens_of
 from sanqu.catalog.ckan.call import Call, absent, action, denied, invalid, uuid_or_none
 from sanqu.catalog.ckan.resources import find
 from sanqu.catalog.ckan.rows import ROW_ID, TO_CKAN, matching, order_of, shown, where_of
+from sanqu.catalog.reading import Seen, door
 from sanqu.catalog.records import Dataset, Resource, dataset_by_key, unit_paths
 from sanqu.ground.database import Connection
+from sanqu.ground.errors import Refused
 from sanqu.lake import lake_of
 from sanqu.lake.contracts import Contract, quote_ident
 from sanqu.lake.tables import table_of
@@ -33,6 +37,7 @@ class Table:
     contract: Contract
     visible: tuple[str, ...]
     may_write: bool
+    seen: Seen
 
 
 def table_for(conn: Connection, call: Call, id_: str, *, write: bool = False) -> Table:
@@ -52,11 +57,11 @@ def table_for(conn: Connection, call: Call, id_: str, *, write: bool = False) ->
     may_write = call.asker.may_steward(path)
     if write and not may_write:
         raise denied(f"User not authorized to change resource {id_}")
-    if not may_see_rows(call.asker, dataset, path):
-        raise denied(f'the rows of "{dataset.name}" are not open (opening type: {dataset.opening}); apply for a grant')
-    contract = lake_of(call.city).contract(name)
-    visible = contract.names if may_write else open_items(contract)
-    return Table(dataset, resource, contract, visible, may_write)
+    try:
+        seen = door().look(call.city, call.asker, dataset.name, table=name)
+    except Refused as fault:
+        raise denied(f"{fault.what.en}. {fault.todo.en}") from fault
+    return Table(dataset, resource, seen.contract, seen.items, may_write, seen)
 
 
 def _chosen(said: object, visible: Sequence[str]) -> list[str]:
@@ -113,17 +118,24 @@ def datastore_search(call: Call) -> dict[str, Any]:
     order = order_of(call.data.get("sort"), chosen if distinct else table.visible)
     if not distinct:
         order.append("rowid")
-    source = f"SELECT {'DISTINCT ' if distinct else ''}{columns} FROM {table_of(table.contract.name)} WHERE {where}"
+    source = (
+        f"SELECT {'DISTINCT ' if distinct else ''}{columns} FROM {table.seen.over(table_of(table.contract.name))} WHERE {where}"
+    )
     answer: dict[str, Any] = {
         "include_total": call.flag("include_total", True), "limit": limit, "offset": offset, "records_format": style,
         "resource_id": id_, "total_estimation_threshold": None, "fields": field_dicts(table.contract, chosen),
     }  # fmt: skip
     with lake_of(call.city).engine() as duck:
+        table.seen.prepare(duck)
         if answer["include_total"]:
             counted = duck.execute(f"SELECT count(*) FROM ({source})", [*params, *words]).fetchone()
             answer |= {"total": counted[0] if counted else 0, "total_was_estimated": False}
         ordered = f" ORDER BY {', '.join(order)}" if order else ""
         rows = duck.execute(f"{source}{ordered} LIMIT ? OFFSET ?", [*params, *words, limit, offset]).fetchall()
+    asked = orjson.dumps({name: call.data[name] for name in ("filters", "q", "sort", "fields") if call.data.get(name)}).decode()
+    door().note(
+        call.city, table.seen, via="datastore", items=[name for name in chosen if name != ROW_ID], rows=len(rows), query=asked
+    )
     lists = [[shown(value) for value in row] for row in rows]
     if style == "objects":
         answer["records"] = [dict(zip(chosen, row, strict=True)) for row in lists]
@@ -140,6 +152,13 @@ def datastore_search(call: Call) -> dict[str, Any]:
         "next": f"/api/3/action/datastore_search?{start}&offset={offset + limit}",
     }
     return answer
+
+
+def _count(call: Call, table: Table) -> int:
+    with lake_of(call.city).engine() as duck:
+        table.seen.prepare(duck)
+        counted = duck.execute(f"SELECT count(*) FROM {table.seen.over(table_of(table.contract.name))}").fetchone()
+    return int(counted[0]) if counted else 0
 
 
 @action(reads=True)
@@ -162,7 +181,7 @@ def datastore_info(call: Call) -> dict[str, Any]:
         for described in field_dicts(table.contract, table.visible)
     ]
     meta = {
-        "id": id_, "table_type": "BASE TABLE", "count": lake_of(call.city).count(name), "aliases": [name],
+        "id": id_, "table_type": "BASE TABLE", "count": _count(call, table), "aliases": [name],
         "primary_key": list(table.contract.primaryKey),
     }  # fmt: skip
     return {"meta": meta, "fields": fields, "schema": {f["id"]: f["type"] for f in fields}}
