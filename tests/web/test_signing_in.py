@@ -118,3 +118,40 @@ def test_text_that_no_encoding_can_say_is_a_bad_request(li: int, quzhou: City, s
         answer = site.post(path, content=body, headers=asking)
         assert answer.status_code in (400, 422), answer.text
         assert answer.headers["content-type"] == "application/problem+json"
+
+
+def test_a_key_that_does_not_work_is_said_on_a_page_too(quzhou: City, site: httpx.Client) -> None:
+    for accept, kind in (("text/html", "text/html; charset=utf-8"), ("*/*", "application/problem+json")):
+        answer = site.get("/datasets", headers={"Authorization": "sq_wrong", "Accept": accept})
+        assert (answer.status_code, answer.headers["content-type"]) == (401, kind)
+
+
+def test_the_password_of_a_proxy_is_no_key(quzhou: City, site: httpx.Client) -> None:
+    assert site.get("/datasets", headers={"Authorization": "Basic bGk6c2VjcmV0"}).status_code == 200
+
+
+def test_signing_in_goes_on_to_the_page_one_wanted_and_to_no_other_site(li: int, site: httpx.Client) -> None:
+    page = site.get("/workbench?q=a%26b", headers={"Accept": "text/html"})
+    assert (page.status_code, "/sign-in?next=/workbench%3Fq%3Da%2526b" in page.text) == (401, True)
+    assert 'value="/workbench?q=a%26b"' in site.get("/sign-in?next=/workbench%3Fq%3Da%2526b").text
+    for wanted, reached in (
+        ("/workbench", "/workbench"),
+        ("//evil.example", "/"),
+        ("https://evil.example", "/"),
+        ("/\\\\evil", "/"),
+    ):
+        answer = site.post("/sign-in", data={"login": "li", "password": PASSWORD, "next": wanted})
+        assert (answer.status_code, answer.headers["location"]) == (303, reached)
+
+
+def test_a_household_of_ipv6_is_one_address(li: int, quzhou: City, serve) -> None:  # type: ignore[no-untyped-def]
+    quzhou.settings = quzhou.settings.model_copy(update={"trust_proxy": True})
+    base = serve(quzhou)
+    guess = {"login": "li", "password": "guess"}
+    codes = [
+        httpx.post(base + "/sign-in", data=guess, headers={"X-Forwarded-For": f"2001:db8:1:2::{number:x}"}).status_code
+        for number in range(12)
+    ]
+    assert codes[-1] == 429
+    own = httpx.post(base + "/sign-in", data=guess, headers={"X-Forwarded-For": "2001:db8:1:3::1"})
+    assert own.status_code == 403

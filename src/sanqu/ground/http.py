@@ -61,7 +61,8 @@ def lang_of(request: Request) -> Lang:
 
 def _token_of(request: Request) -> str | None:
     said = request.headers.get("authorization") or request.headers.get("x-ckan-api-key")
-    if not said:
+    # A password for the proxy before the city is no key of ours.
+    if not said or said.lower().startswith("basic "):
         return None
     return said.removeprefix("Bearer ").removeprefix("bearer ").strip() or None
 
@@ -81,6 +82,8 @@ def _find_asker(request: Request) -> Asker:
     if token is not None:
         asker = asker_of_key(city, token)
         if asker is None:
+            # The page that says so is shown to the public.
+            request.scope["asker"] = PUBLIC
             raise Refused(
                 "people.key-unknown",
                 Text(zh="密钥无效、已停用或已过期", en="The API key is unknown, revoked or has run out"),

@@ -6,6 +6,7 @@ import math
 import threading
 import time
 from collections import OrderedDict
+from ipaddress import ip_address, ip_network
 
 from fastapi import Request
 
@@ -42,12 +43,18 @@ class Buckets:
 
 
 def address_of(request: Request, city: City) -> str:
-    """The address that asks; from `X-Forwarded-For` only where the city trusts its proxy."""
+    """The address that asks; from `X-Forwarded-For` only where the city trusts its proxy.
+
+    Of an IPv6 address the first 64 bits: every household has all the others.
+    """
+    said = request.client.host if request.client else "local"
     if city.settings.trust_proxy:
-        forwarded = request.headers.get("x-forwarded-for", "").split(",")[-1].strip()
-        if forwarded:
-            return forwarded
-    return request.client.host if request.client else "local"
+        said = request.headers.get("x-forwarded-for", "").split(",")[-1].strip() or said
+    try:
+        address = ip_address(said)
+    except ValueError:
+        return said
+    return str(ip_network((address.packed[:8] + bytes(8), 64))) if address.version == 6 else said
 
 
 def limit_tries(request: Request, city: City, login: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Form, Request
+from fastapi import APIRouter, Form, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from sanqu.ground.city import City
@@ -42,21 +42,27 @@ def choose_language(city: InCity, asker: Asking, lang: str, back: str = "/") -> 
 
 
 @router.get("/sign-in")
-def sign_in_page(request: Request, next_: str = "/") -> HTMLResponse:
-    """The form for login and password."""
-    return render(request, "web/sign_in.html", wrong=False, token=None, spent=False)
+def sign_in_page(request: Request, next_: Annotated[str, Query(alias="next")] = "/") -> HTMLResponse:
+    """The form for login and password; `next` is the page to go on to."""
+    return render(request, "web/sign_in.html", wrong=False, token=None, spent=False, next=_inside(next_))
 
 
 @router.post("/sign-in")
-def sign_in(request: Request, city: InCity, login: Annotated[str, Form()], password: Annotated[str, Form()]) -> Response:
+def sign_in(
+    request: Request,
+    city: InCity,
+    login: Annotated[str, Form()],
+    password: Annotated[str, Form()],
+    next_: Annotated[str, Form(alias="next")] = "/",
+) -> Response:
     """Sign in with a password."""
     limit_tries(request, city, login)
     with city.db.connection() as conn:
         person = check_password(conn, login, password)
         token = open_session(city, conn, person, request.headers.get("user-agent", "")) if person else None
     if token is None:
-        return render(request, "web/sign_in.html", 403, wrong=True, token=None, spent=False)
-    return _with_session(request, city, token)
+        return render(request, "web/sign_in.html", 403, wrong=True, token=None, spent=False, next=_inside(next_))
+    return _with_session(request, city, token, _inside(next_))
 
 
 @router.get("/sign-in/{token}")
@@ -64,7 +70,7 @@ def link_page(request: Request, city: InCity, token: str) -> HTMLResponse:
     """A button, not the sign-in itself: a mail scanner that opens the link must not spend it."""
     with city.db.connection() as conn:
         is_open = link_is_open(conn, token)
-    return render(request, "web/sign_in.html", 200 if is_open else 410, wrong=False, token=token, spent=not is_open)
+    return render(request, "web/sign_in.html", 200 if is_open else 410, wrong=False, token=token, spent=not is_open, next="/me")
 
 
 @router.post("/sign-in/{token}")
