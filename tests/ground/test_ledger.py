@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import base64
 import dataclasses
 import hashlib
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -14,6 +21,7 @@ from hypothesis import strategies as st
 from sanqu.ground.city import City
 from sanqu.ground.errors import BadInput, NotFound
 from sanqu.ground.ledger import append, integrate, read_entries, verify
+from sanqu.ground.ledger.checkpoint import signer_of
 from sanqu.ground.ledger.merkle import (
     consistency_path,
     consistent,
@@ -143,3 +151,53 @@ def test_a_change_behind_our_back_shows_in_the_verdict(city: City, tampering: st
         conn.execute("SET session_replication_role = replica")
         conn.execute(tampering)
     assert not verify(city).sound
+
+
+def _receipt(city: City, folder: Path) -> Path:
+    with city.db.connection() as conn:
+        append(conn, kind="test.read", actor="public", subject="dataset:air", facts={"rows": 3})
+    file = folder / "receipt.json"
+    file.write_text(json.dumps(dataclasses.asdict(prove(city, 0))), "utf-8")
+    return file
+
+
+def _verified(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "sanqu.ground.ledger", "verify", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, "SANQU_DATABASE_URL": "none"})
+
+
+@pytest.mark.parametrize("suite", ["ed25519-sha256", "sm2-sm3"])
+def test_a_receipt_verifies_where_there_is_no_city(city: City, tmp_path: Path, suite: str) -> None:
+    city.settings = city.settings.model_copy(update={"ledger_suite": suite})
+    file = _receipt(city, tmp_path)
+    held = _verified(str(file))
+    assert held.returncode == 0 and "dataset:air" in held.stdout and suite in held.stdout, held.stdout + held.stderr
+    assert verify(city).sound
+
+
+@pytest.mark.parametrize("suite", ["ed25519-sha256", "sm2-sm3"])
+@pytest.mark.parametrize(("part", "change"), [("body", ("3", "4")), ("note", ("\n1\n", "\n2\n")), ("suite", ("s", "x"))])
+def test_a_receipt_that_was_touched_does_not(city: City, tmp_path: Path, suite: str, part: str, change: tuple[str, str]) -> None:
+    city.settings = city.settings.model_copy(update={"ledger_suite": suite})
+    file = _receipt(city, tmp_path)
+    said = json.loads(file.read_text("utf-8"))
+    said[part] = said[part].replace(*change)
+    file.write_text(json.dumps(said), "utf-8")
+    assert _verified(str(file)).returncode == 1
+
+
+def test_a_receipt_signed_with_another_key_than_the_one_known_does_not_hold(city: City, tmp_path: Path) -> None:
+    file = _receipt(city, tmp_path)
+    own = json.loads(file.read_text("utf-8"))["public_key"]
+    other = base64.b64encode(bytes(32)).decode()
+    assert (_verified(str(file), own).returncode, _verified(str(file), other).returncode) == (0, 1)
+    assert _verified("/no/such/file").returncode == 1
+
+
+def test_a_ledger_keeps_the_suite_it_was_begun_with(make_city: Callable[[], City]) -> None:
+    city = make_city()
+    with city.db.connection() as conn:
+        append(conn, kind="test", actor="system", subject="x")
+    integrate(city)
+    again = City(city.settings.model_copy(update={"ledger_suite": "sm2-sm3"}), city.db, city.bus)
+    assert signer_of(again).suite.name == "ed25519-sha256" and verify(again).sound

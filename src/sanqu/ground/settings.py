@@ -40,6 +40,7 @@ class Settings(BaseModel):
     max_line_mb: int = Field(8, ge=1, le=1024, description="行长上限 · longest line of a text source, in MB")
     max_download_mb: int = Field(4096, ge=1, description="下载上限 · largest source fetched over HTTP, in MB")
     keep_snapshots_days: int = Field(30, ge=1, description="快照保留 · days a snapshot can be travelled to")
+    ledger_suite: str = Field("ed25519-sha256", description="账本算法 · ed25519-sha256, or sm2-sm3; chosen at the first start")
     trust_proxy: bool = Field(False, description="信任代理 · take the address of an asker from X-Forwarded-For")
     log_level: str = Field("info", description="日志级别 · debug, info, warning, error")
 

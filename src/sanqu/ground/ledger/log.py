@@ -13,8 +13,8 @@ from psycopg.rows import class_row
 from sanqu.ground.city import City
 from sanqu.ground.clock import now
 from sanqu.ground.database import Connection
-from sanqu.ground.ledger.checkpoint import sign_note
-from sanqu.ground.ledger.merkle import NodeReader, leaf_hash, node_hash, root_hash
+from sanqu.ground.ledger.checkpoint import digest_of, sign_note
+from sanqu.ground.ledger.merkle import Digest, NodeReader, leaf_hash, node_hash, root_hash, sha256
 
 SEQUENCER_LOCK = 7_530_002
 
@@ -88,7 +88,9 @@ def node_reader(conn: Connection) -> NodeReader:
     return read
 
 
-def completed_nodes(read: NodeReader, start: int, leaves: list[bytes]) -> list[tuple[int, int, bytes]]:
+def completed_nodes(
+    read: NodeReader, start: int, leaves: list[bytes], digest: Digest = sha256
+) -> list[tuple[int, int, bytes]]:  # fmt: skip
     """The inner nodes that become complete when `leaves` follow leaf number `start` - 1."""
     fresh: dict[tuple[int, int], bytes] = {(0, start + i): leaf for i, leaf in enumerate(leaves)}
 
@@ -100,7 +102,7 @@ def completed_nodes(read: NodeReader, start: int, leaves: list[bytes]) -> list[t
     while end > 1:
         level, first, end = level + 1, first >> 1, end >> 1
         for index in range(first, end):
-            value = node_hash(hash_of(level - 1, 2 * index), hash_of(level - 1, 2 * index + 1))
+            value = node_hash(hash_of(level - 1, 2 * index), hash_of(level - 1, 2 * index + 1), digest)
             fresh[level, index] = value
             made.append((level, index, value))
     return made
@@ -128,9 +130,10 @@ def _integrate_batch(city: City, conn: Connection) -> int:
     sized = conn.execute(SIZE).fetchone()
     start = int(sized["size"]) if sized else 0
     bodies = [str(row["body"]) for row in taken]
-    leaves = [leaf_hash(body.encode()) for body in bodies]
+    digest = digest_of(city)
+    leaves = [leaf_hash(body.encode(), digest) for body in bodies]
     read = node_reader(conn)
-    nodes = completed_nodes(read, start, leaves)
+    nodes = completed_nodes(read, start, leaves, digest)
     with conn.cursor() as cursor, cursor.copy(ADD_ENTRY) as copy:
         for offset, (body, leaf) in enumerate(zip(bodies, leaves, strict=True)):
             said = json.loads(body)
@@ -140,7 +143,7 @@ def _integrate_batch(city: City, conn: Connection) -> int:
             for node in nodes:
                 copy.write_row(node)
     size = start + len(leaves)
-    root = root_hash(node_reader(conn), size)
+    root = root_hash(node_reader(conn), size, digest)
     at = now()
     conn.execute(ADD_CHECKPOINT, (size, root, at, sign_note(city, size, root)))
     return len(leaves)

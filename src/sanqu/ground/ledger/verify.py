@@ -9,9 +9,9 @@ from datetime import datetime
 
 from sanqu.ground.city import City
 from sanqu.ground.errors import BadInput
-from sanqu.ground.ledger.checkpoint import read_note, signer_of
+from sanqu.ground.ledger.checkpoint import digest_of, read_note, signer_of
 from sanqu.ground.ledger.log import completed_nodes
-from sanqu.ground.ledger.merkle import leaf_hash, root_hash
+from sanqu.ground.ledger.merkle import Digest, leaf_hash, root_hash
 
 ENTRIES = "SELECT index, at, kind, actor, subject, body, leaf FROM ledger_entry ORDER BY index"
 NODES = "SELECT level, index, hash FROM ledger_node"
@@ -38,35 +38,35 @@ def verify(city: City, progress: Callable[[int], None] | None = None) -> Verdict
 
     Names at most a hundred faults. Nothing stored is trusted but the signing key.
     """
-    verdict = Verdict()
+    verdict, digest = Verdict(), digest_of(city)
     leaves: list[bytes] = []
     with city.db.connection() as conn:
         conn.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
         with conn.cursor(name="ledger") as cursor:
             cursor.itersize = 5000
             for row in cursor.execute(ENTRIES):
-                _check_entry(row, len(leaves), verdict)
-                leaves.append(leaf_hash(str(row["body"]).encode()))
+                _check_entry(row, len(leaves), verdict, digest)
+                leaves.append(leaf_hash(str(row["body"]).encode(), digest))
                 if progress and len(leaves) % 5000 == 0:
                     progress(len(leaves))
         checkpoints = conn.execute(CHECKPOINTS).fetchall()
         inner = conn.execute(NODES).fetchall()
     verdict.entries = len(leaves)
-    nodes = {(level, index): value for level, index, value in completed_nodes(lambda _l, _i: b"", 0, leaves)}
+    nodes = {(level, index): value for level, index, value in completed_nodes(lambda _l, _i: b"", 0, leaves, digest)}
 
     def read(level: int, index: int) -> bytes:
         return leaves[index] if level == 0 else nodes[level, index]
 
-    public = signer_of(city).public
+    signer = signer_of(city)
     for row in checkpoints:
         verdict.checkpoints += 1
         size = int(row["size"])
         if size > len(leaves):
             verdict.faults.append(f"checkpoint {size}: only {len(leaves)} entries are left")
             continue
-        root = root_hash(read, size)
+        root = root_hash(read, size, digest)
         try:
-            noted = read_note(str(row["note"]), public)
+            noted = read_note(str(row["note"]), signer.public, signer.suite)
         except BadInput as fault:
             verdict.faults.append(f"checkpoint {size}: {fault.what.en}")
             continue
@@ -77,17 +77,17 @@ def verify(city: City, progress: Callable[[int], None] | None = None) -> Verdict
     stored = {(int(row["level"]), int(row["index"])): bytes(row["hash"]) for row in inner}
     changed = sorted(place for place in nodes.keys() | stored.keys() if nodes.get(place) != stored.get(place))
     verdict.faults += [f"node {index} of level {level}: it is not the hash of what is below it" for level, index in changed[:10]]
-    verdict.root = root_hash(read, len(leaves)).hex()
+    verdict.root = root_hash(read, len(leaves), digest).hex()
     del verdict.faults[100:]
     return verdict
 
 
-def _check_entry(row: dict[str, object], expected: int, verdict: Verdict) -> None:
+def _check_entry(row: dict[str, object], expected: int, verdict: Verdict, digest: Digest) -> None:
     index = row["index"]
     if index != expected and len(verdict.faults) < 100:
         verdict.faults.append(f"entry {expected} is missing (found {index})")
     body = str(row["body"])
-    if leaf_hash(body.encode()) != bytes(row["leaf"]):  # type: ignore[call-overload]
+    if leaf_hash(body.encode(), digest) != bytes(row["leaf"]):  # type: ignore[call-overload]
         verdict.faults.append(f"entry {index}: its text was changed")
         return
     try:
