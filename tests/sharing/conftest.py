@@ -122,7 +122,7 @@ def grant(county: City) -> Granting:
 
     def give(dataset: str, assignee: str, *, purposes: tuple[str, ...] = ("relief",), masks: dict[str, Any] | None = None,
              **given: Any) -> Granted:  # fmt: skip
-        limits = {key: given.pop(key) for key in ("unit", "until", "begins", "quota", "ground") if key in given}
+        limits = {key: given.pop(key) for key in ("unit", "until", "begins", "quota", "ground", "consent") if key in given}
         items = tuple(
             ItemGrant(item=item, uses=(uses,) if isinstance(uses, str) else tuple(uses), masks=tuple((masks or {}).get(item, ())))
             for item, uses in given.items()

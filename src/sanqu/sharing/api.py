@@ -17,6 +17,7 @@ from sanqu.sharing.downloads import MEDIA, FileFormat, enter, stream_copy, strea
 from sanqu.sharing.evidence import note_view
 from sanqu.sharing.interface_api import router as interface_router
 from sanqu.sharing.limits import limit_rate
+from sanqu.sharing.my_pages import api as my_api
 from sanqu.sharing.query import parse_rows_query
 from sanqu.sharing.rows import answer_rows
 from sanqu.sharing.usage import uses_of
@@ -140,4 +141,4 @@ def about() -> dict[str, Literal["/api/3/action/package_list", "/docs", "/catalo
     return {"datasets": "/api/3/action/package_list", "docs": "/docs", "dcat": "/catalog.ttl"}
 
 
-routers = (router, ask_router, interface_router)
+routers = (router, ask_router, interface_router, my_api)

@@ -91,6 +91,8 @@ class Grant(BaseModel):
     begins: datetime | None = None
     unit: str | None = None
     quota: Quota = Quota()
+    # Whether it rests on consent: then only rows of those who gave it for the purpose are read.
+    consent: bool = False
     # The legal ground the grant rests on, as the applicant or the steward named it.
     ground: str = ""
 
@@ -146,6 +148,7 @@ def policy_of(grant: Grant, uid: UUID, assigner: str) -> dict[str, Any]:
         "assigner": f"urn:sanqu:{assigner}",
         "permission": permissions,
         **({"sanqu:ground": grant.ground} if grant.ground else {}),
+        **({"sanqu:consent": True} if grant.consent else {}),
     }
 
 
@@ -206,6 +209,7 @@ def _grant_of(policy: Mapping[str, Any]) -> Grant:
         unit=refined.get("sanqu:unit"),
         quota=Quota(reads=limits.get(("sanqu:readsPerDay", "lteq")), rows=limits.get(("sanqu:rowsPerDay", "lteq"))),
         ground=policy.get("sanqu:ground", ""),
+        consent=bool(policy.get("sanqu:consent", False)),
     )
 
 
@@ -235,6 +239,10 @@ def check_grant(grant: Grant, contract: Contract) -> None:
     if grant.unit is not None and contract.unit_item is None:
         raise _ungrantable(
             grant.unit, "数据集没有标明所属机构的数据项", "no item of the dataset says to which unit a row belongs"
+        )
+    if grant.consent and not any(item.identifies in ("person", "enterprise") for item in contract.fields):
+        raise _ungrantable(
+            grant.dataset, "数据集没有标明主体的数据项，无从取得同意", "no item names whose data a row is, so nobody can consent"
         )
     if contract.sharing == "none" and any("plain" in given.uses for given in grant.items):
         raise _ungrantable(

@@ -32,6 +32,7 @@ SELECT c.seq, d.name, d.snapshot FROM law_clock c
 LEFT JOIN (SELECT k.name, l.snapshot FROM catalog_dataset k JOIN lake_dataset l ON l.name = k.contract
            WHERE k.name = ANY(%s)) d ON true
 """
+CONSENTS = "SELECT purpose, subject FROM sharing_consent WHERE dataset = %s AND withdrawn IS NULL"
 TREE = "SELECT code, kind, path FROM org_unit"
 
 
@@ -68,6 +69,8 @@ class Basis:
     scope: RowScope | None = None
     granted: Granted | None = None
     purpose: str = ""
+    # Where a grant rests on consent: the rows of those who gave it.
+    consented: RowScope | None = None
 
     @property
     def plain_items(self) -> tuple[str, ...]:
@@ -75,9 +78,14 @@ class Basis:
         return tuple(item for item, rule in self.rules.items() if rule.plain)
 
     @property
+    def narrowed(self) -> tuple[RowScope, ...]:
+        """What each row that is read must satisfy."""
+        return tuple(scope for scope in (self.scope, self.consented) if scope is not None)
+
+    @property
     def bare(self) -> bool:
         """Whether the table can be read as it lies: every row, no mask."""
-        return self.scope is None and not any(rule.masks for rule in self.rules.values())
+        return not self.narrowed and not any(rule.masks for rule in self.rules.values())
 
 
 @dataclass(frozen=True)
@@ -99,6 +107,8 @@ class DatasetLaw:
     unit_path: str
     audience: frozenset[str] = field(default=frozenset())
     grants: tuple[Granted, ...] = ()
+    # Who has consented, by purpose.
+    consents: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -179,7 +189,12 @@ def _read_law(city: City, conn: Connection, name: str, table: str | None) -> Dat
     path = unit_paths(conn, [dataset.unit]).get(dataset.unit, "/?/")
     grants = tuple(grants_on(conn, [name]))
     contract = lake_of(city).contract(table)
-    return DatasetLaw(dataset, contract, path, frozenset(row["audience"]) if row else frozenset(), grants)
+    consents: dict[str, set[str]] = {}
+    if any(one.grant.consent for one in grants):
+        for given in conn.execute(CONSENTS, (name,)):
+            consents.setdefault(str(given["purpose"]), set()).add(str(given["subject"]))
+    agreed = {purpose: frozenset(subjects) for purpose, subjects in consents.items()}
+    return DatasetLaw(dataset, contract, path, frozenset(row["audience"]) if row else frozenset(), grants, agreed)
 
 
 def knows_of(asker: Asker, law: DatasetLaw) -> bool:
@@ -259,7 +274,11 @@ def _granted(
     rules = _beside(free, scope)
     rules |= {given.item: Rule(given.item, given.uses, masks_of(given, law.contract)) for given in grant.items}
     ordered = {name: rules[name] for name in law.contract.names if name in rules}
-    return Basis("grant", f"grant {granted.number}", ordered, scope, granted, purpose)
+    consented = None
+    if grant.consent:
+        agreed = law.consents.get(purpose, frozenset())
+        consented = RowScope(law.contract.subject_items[0], (), agreed)
+    return Basis("grant", f"grant {granted.number}", ordered, scope, granted, purpose, consented)
 
 
 def _beside(free: Sequence[Basis], scope: RowScope | None) -> dict[str, Rule]:

@@ -22,6 +22,7 @@ from sanqu.ground.people.askers import Asker
 from sanqu.lake import lake_of
 from sanqu.sharing.ask_pages import router as ask_router
 from sanqu.sharing.look import MOST_CATEGORIES, chartable, choose_axes, draw, first_rows
+from sanqu.sharing.my_pages import pages as my_pages
 from sanqu.sharing.usage import uses_of
 from sanqu.sharing.views import View, view_of
 
@@ -148,4 +149,4 @@ def _tab_context(city: City, dataset: Dataset, view: View | None, tab: str, x: s
     return context
 
 
-routers = (router, ask_router)
+routers = (router, ask_router, my_pages)

@@ -94,6 +94,30 @@ CREATE TRIGGER lake_moved AFTER INSERT OR UPDATE OF snapshot, version ON lake_da
 CREATE TRIGGER interface_changed AFTER INSERT OR UPDATE OF state ON sharing_interface
     FOR EACH STATEMENT EXECUTE FUNCTION tell_of_lake();
 
+-- Whose data a person may call their own: an ID number, or an enterprise's code, that a steward has seen proof of.
+CREATE TABLE sharing_identity (
+    person     bigint NOT NULL REFERENCES person (id) ON DELETE CASCADE,
+    kind       text NOT NULL CHECK (kind IN ('person','enterprise')),
+    value      text NOT NULL,
+    actor      text NOT NULL,
+    created    timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (person, kind, value)
+);
+CREATE INDEX sharing_identity_value ON sharing_identity (kind, value);
+-- Consent of those whose data it is, for a dataset and a purpose; a grant may rest on it.
+CREATE TABLE sharing_consent (
+    id         bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    dataset    text NOT NULL,
+    purpose    text NOT NULL,
+    subject    text NOT NULL,
+    person     bigint NOT NULL REFERENCES person (id) ON DELETE CASCADE,
+    given      timestamptz NOT NULL DEFAULT now(),
+    withdrawn  timestamptz
+);
+CREATE UNIQUE INDEX sharing_consent_one ON sharing_consent (dataset, purpose, subject) WHERE withdrawn IS NULL;
+CREATE TRIGGER law_changed AFTER INSERT OR UPDATE OR DELETE ON sharing_consent
+    FOR EACH STATEMENT EXECUTE FUNCTION raise_law_clock();
+
 CREATE TRIGGER law_changed AFTER INSERT OR UPDATE OR DELETE ON sharing_grant
     FOR EACH STATEMENT EXECUTE FUNCTION raise_law_clock();
 CREATE TRIGGER law_changed AFTER INSERT OR UPDATE OF version OR DELETE ON lake_dataset
