@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
+
+# China has one time zone and no summer time.
+CITY_ZONE = timezone(timedelta(hours=8))
 
 
 def now() -> datetime:

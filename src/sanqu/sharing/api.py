@@ -16,6 +16,7 @@ from sanqu.sharing.cache import Answer, answers_of
 from sanqu.sharing.downloads import MEDIA, FileFormat, enter, stream_copy, stream_file, write_xlsx
 from sanqu.sharing.evidence import note_view
 from sanqu.sharing.interface_api import router as interface_router
+from sanqu.sharing.law_pages import api as law_api
 from sanqu.sharing.limits import limit_rate
 from sanqu.sharing.my_pages import api as my_api
 from sanqu.sharing.query import parse_rows_query
@@ -141,4 +142,4 @@ def about() -> dict[str, Literal["/api/3/action/package_list", "/docs", "/catalo
     return {"datasets": "/api/3/action/package_list", "docs": "/docs", "dcat": "/catalog.ttl"}
 
 
-routers = (router, ask_router, interface_router, my_api)
+routers = (router, ask_router, interface_router, my_api, law_api)

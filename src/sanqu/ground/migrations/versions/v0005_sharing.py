@@ -94,6 +94,24 @@ CREATE TRIGGER lake_moved AFTER INSERT OR UPDATE OF snapshot, version ON lake_da
 CREATE TRIGGER interface_changed AFTER INSERT OR UPDATE OF state ON sharing_interface
     FOR EACH STATEMENT EXECUTE FUNCTION tell_of_lake();
 
+-- What the values of items were found to be, and the grade that asks for; never a value itself.
+CREATE TABLE sharing_finding (
+    dataset    text NOT NULL,
+    item       text NOT NULL,
+    kind       text NOT NULL,
+    share      real NOT NULL,
+    checked    bigint NOT NULL,
+    grade      text NOT NULL,
+    reason     jsonb NOT NULL,
+    at         timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (dataset, item)
+);
+CREATE TABLE sharing_inspected (
+    dataset    text PRIMARY KEY,
+    snapshot   bigint NOT NULL,
+    at         timestamptz NOT NULL DEFAULT now()
+);
+
 -- Whose data a person may call their own: an ID number, or an enterprise's code, that a steward has seen proof of.
 CREATE TABLE sharing_identity (
     person     bigint NOT NULL REFERENCES person (id) ON DELETE CASCADE,
