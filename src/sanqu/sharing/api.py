@@ -21,6 +21,7 @@ from sanqu.sharing.limits import limit_rate
 from sanqu.sharing.my_pages import api as my_api
 from sanqu.sharing.query import parse_rows_query
 from sanqu.sharing.rows import answer_rows
+from sanqu.sharing.source_pages import api as source_api
 from sanqu.sharing.usage import uses_of
 from sanqu.sharing.views import View, remembered_view, view_of
 
@@ -142,4 +143,4 @@ def about() -> dict[str, Literal["/api/3/action/package_list", "/docs", "/catalo
     return {"datasets": "/api/3/action/package_list", "docs": "/docs", "dcat": "/catalog.ttl"}
 
 
-routers = (router, ask_router, interface_router, my_api, law_api)
+routers = (router, ask_router, interface_router, my_api, law_api, source_api)

@@ -112,6 +112,26 @@ CREATE TABLE sharing_inspected (
     at         timestamptz NOT NULL DEFAULT now()
 );
 
+-- Items of two datasets that both claim to be where a value comes from, and which was made the source (一数一源).
+CREATE TABLE sharing_rival (
+    id         bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    dataset    text NOT NULL,
+    item       text NOT NULL,
+    other      text NOT NULL,
+    other_item text NOT NULL,
+    same_name  boolean NOT NULL,
+    overlap    real NOT NULL,
+    proposed   text NOT NULL,
+    found      timestamptz NOT NULL DEFAULT now(),
+    source     text,
+    reason     text NOT NULL DEFAULT '',
+    actor      text,
+    decided    timestamptz,
+    CHECK (source IN (dataset, other)),
+    CHECK ((dataset, item) < (other, other_item)),
+    UNIQUE (dataset, item, other, other_item)
+);
+
 -- Whose data a person may call their own: an ID number, or an enterprise's code, that a steward has seen proof of.
 CREATE TABLE sharing_identity (
     person     bigint NOT NULL REFERENCES person (id) ON DELETE CASCADE,
