@@ -4,8 +4,14 @@ from __future__ import annotations
 
 import datetime
 import json
+import os
+import shutil
+import socket
 import sqlite3
+import subprocess
+import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -223,21 +229,62 @@ def test_postgres_is_followed_by_a_cursor_in_batches(city: City, load: Load) -> 
     assert lake_of(city).count("log") == 1001
 
 
-def test_mariadb_is_read(city: City, load: Load) -> None:
+@pytest.fixture(scope="module")
+def mariadb() -> Iterator[int]:
+    """The port of a MariaDB of our own, with a user `root` without a password."""
     import pymysql
 
+    server = shutil.which("mariadbd", path=SERVER_PATH) or shutil.which("mysqld", path=SERVER_PATH)
+    install = shutil.which("mariadb-install-db", path=SERVER_PATH) or shutil.which("mysql_install_db", path=SERVER_PATH)
+    if server is None or install is None:
+        pytest.skip("mariadbd and mariadb-install-db are not installed (Debian: mariadb-server)")
+    # A short path: the socket's is limited to a hundred characters or so.
+    folder = Path(tempfile.mkdtemp(prefix="sanqu-maria-"))
+    user = ["--user=root"] if os.geteuid() == 0 else []
+    own = ["--no-defaults", f"--datadir={folder / 'data'}", *user]
+    subprocess.run([install, *own, "--auth-root-authentication-method=normal"], check=True, capture_output=True)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = int(probe.getsockname()[1])
+    command = [
+        server,
+        *own,
+        "--bind-address=127.0.0.1",
+        f"--port={port}",
+        f"--socket={folder / 's'}",
+        f"--pid-file={folder / 'pid'}",
+    ]
+    child = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
-        server = pymysql.connect(host="127.0.0.1", port=3306, user="root", password="", connect_timeout=2)
-    except pymysql.err.OperationalError:
-        pytest.skip("no MariaDB at 127.0.0.1:3306 (root, no password)")
-    with server, server.cursor() as cursor:
-        cursor.execute("CREATE DATABASE IF NOT EXISTS sanqu_lines_test CHARACTER SET utf8mb4")
-        cursor.execute("CREATE OR REPLACE TABLE sanqu_lines_test.shop (id INT, name VARCHAR(20), opened DATE, area DECIMAL(8,2))")
+        until = time.monotonic() + 60
+        while True:
+            try:
+                pymysql.connect(host="127.0.0.1", port=port, user="root", password="").close()
+                break
+            except pymysql.err.OperationalError:
+                assert child.poll() is None and time.monotonic() < until, "MariaDB did not start"
+                time.sleep(0.05)
+        yield port
+    finally:
+        child.terminate()
+        child.wait(30)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+SERVER_PATH = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin", "/usr/libexec"])
+
+
+def test_mariadb_is_read(city: City, load: Load, mariadb: int) -> None:
+    import pymysql
+
+    with pymysql.connect(host="127.0.0.1", port=mariadb, user="root", password="") as server, server.cursor() as cursor:
+        cursor.execute("CREATE DATABASE shops CHARACTER SET utf8mb4")
+        cursor.execute("CREATE TABLE shops.shop (id INT, name VARCHAR(20), opened DATE, area DECIMAL(8,2))")
         cursor.executemany(
-            "INSERT INTO sanqu_lines_test.shop VALUES (%s,%s,%s,%s)", [(n, f"店{n}", "2021-03-05", "1.50") for n in range(50)]
+            "INSERT INTO shops.shop VALUES (%s,%s,%s,%s)", [(n, f"店{n}", "2021-03-05", "1.50") for n in range(50)]
         )
         server.commit()
-    url = "mysql://root:@127.0.0.1:3306/sanqu_lines_test?charset=utf8mb4"
+    url = f"mysql://root:@127.0.0.1:{mariadb}/shops?charset=utf8mb4"
     run = load(source={"kind": "sql", "url": url, "table": "shop"})
     assert (run.cause, run.inserted) == (None, 50)
 
