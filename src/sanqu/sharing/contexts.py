@@ -50,46 +50,29 @@ def context_of(occurrence: Occurrence, restricted: frozenset[int]) -> Use:
 
 
 def summed(column: exp.Column) -> exp.AggFunc | None:
-    """The aggregate that adds `column` up, where nothing but sums with it stand between.
+    """The aggregate that adds `column` up, as it is.
 
-    No condition, product of items or power: each would let one row outweigh or stand for the rest.
+    Whatever is computed before adding up lets one row outweigh or stand for the rest: a condition, an empty value beside
+    it, a factor that makes large values overflow and so tells of the largest. What is computed after may be anything.
     """
     node: exp.Expr = column
-    while True:
-        above = node.parent
-        if isinstance(above, ADDING_UP):
-            if node is not above.this or isinstance(above.parent, exp.Window) or _in_window(above):
-                return None
-            return above
-        if isinstance(above, exp.Distinct) and isinstance(above.parent, exp.Count) and len(above.expressions) == 1:
-            node = above
-            continue
-        if (
-            isinstance(above, exp.Paren | exp.Neg)
-            or (isinstance(above, exp.Add | exp.Sub) and _all_summed(above))
-            or (isinstance(above, exp.Mul | exp.Div) and _scales(above, node))
-        ):
-            node = above
-        else:
-            return None
+    while isinstance(node.parent, exp.Paren):
+        node = node.parent
+    above = node.parent
+    if isinstance(above, exp.Distinct) and isinstance(above.parent, exp.Count) and len(above.expressions) == 1:
+        node, above = above, above.parent
+    if (
+        not isinstance(above, ADDING_UP)
+        or node is not above.this
+        or any(value for key, value in above.args.items() if key == "expressions")
+    ):
+        return None
+    return None if isinstance(above.parent, exp.Window) or _in_window(above) else above
 
 
 def _in_window(aggregate: exp.Expr) -> bool:
     above = aggregate.parent
     return isinstance(above, exp.Filter) and isinstance(above.parent, exp.Window)
-
-
-def _all_summed(sum_: exp.Expr) -> bool:
-    """Only columns, numbers and sums of them on both sides."""
-    kinds = (exp.Column, exp.Identifier, exp.Literal, exp.Add, exp.Sub, exp.Paren, exp.Neg)
-    return all(isinstance(node, kinds) for node in sum_.walk())
-
-
-def _scales(product: exp.Expr, by: exp.Expr) -> bool:
-    """Whether `product` multiplies or divides `by` with a mere number."""
-    other = product.expression if product.this is by else product.this
-    numeric = isinstance(other, exp.Literal) and not other.is_string
-    return numeric and not (isinstance(product, exp.Div) and other is product.this)
 
 
 def _names_group(column: exp.Column, select: exp.Select) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,84 +15,221 @@ from pyroaring import BitMap64
 from sanqu.ground.city import City
 from sanqu.ground.errors import Refused
 from sanqu.ground.i18n import Text
+from sanqu.sharing.rewrite import Cells
 
 EARLIER = "SELECT cells FROM sharing_answered WHERE asker = %s AND dataset = %s ORDER BY id DESC LIMIT %s"
 KEEP = "INSERT INTO sharing_answered (asker, dataset, digest, cells) VALUES (%s, %s, %s, %s) ON CONFLICT DO NOTHING"
-# How many earlier answers a new one is held against, and how many groups one answer may have.
+# How many earlier answers a new one is held against, and how many groups one answer may have. What could no longer be
+# held against what was told before is not told: nothing is forgotten.
 MOST_EARLIER, MOST_CELLS = 2000, 5000
+# The largest system of sets that is solved for one answer: sets by sets by their parts.
+MOST_WORK = 400_000_000
 SIZE = struct.Struct(">I")
+# A subject's number is its upper 40 bits; below stands the value that it had.
+VALUE_BITS = 24
 
 
 @dataclass(frozen=True)
 class Told:
-    """The subjects behind each figure of one column of an answer about `dataset`."""
+    """The sets of subjects behind the figures of one column of an answer; `about` says which figures compare with which."""
 
     dataset: str
+    about: str
     least: int
     cells: tuple[Any, ...]
 
 
-def told_by(dataset: str, least: int, table: pa.Table) -> Told:
+def told_by(cells: Cells, table: pa.Table) -> Told:
     """The sets of subjects that a query for them gave; groups too small to be told are left out."""
     if table.num_rows > MOST_CELLS:
         raise Refused(
             "sharing.cells",
             Text(zh=f"受限数据项的分组多于 {MOST_CELLS} 个", en=f"There are more than {MOST_CELLS} groups over restricted items"),
             Text(zh="用更粗的分组", en="Group more coarsely"),
-            dataset,
+            cells.dataset,
         )
     column = table.column(0).to_pylist() if table.num_columns else []
-    sets = [BitMap64(set(hashes) - {None}) for hashes in column if hashes]
-    return Told(dataset, least, tuple(one for one in sets if len(one) >= least))
+    sets = [BitMap64(set(numbers) - {None}) for numbers in column if numbers]
+    enough = tuple(one for one in sets if _at_least(one, cells.least))
+    return Told(cells.dataset, f"{cells.dataset}.{cells.kind}", cells.least, enough)
 
 
 def check_and_keep(city: City, asker: str, told: Sequence[Told]) -> None:
-    """Keep who stands behind the figures now given to `asker`; raises `Refused` when they differ too little.
+    """Keep who stands behind the figures now given to `asker`; raises `Refused` when they would tell about a few.
 
-    Each figure is held against every other, and against all groups of one answer together: two figures whose subjects
-    are not the same must differ by at least the least group. Checking and keeping are one transaction per asker.
+    Each figure is held against every other: two whose subjects are not the same must differ by at least the least
+    group, and no sum and difference of several may be about fewer. A person with several keys is one asker. Checking
+    and keeping are one transaction per asker.
     """
     if not told:
         return
+    person = asker.partition("/")[0]
     with city.db.connection() as conn:
-        conn.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", (f"told:{asker}",))
-        for dataset in sorted({one.dataset for one in told}):
-            mine = [one for one in told if one.dataset == dataset]
-            least = max(one.least for one in mine)
-            fresh = [cells for one in mine for cells in _with_union(one.cells)]
-            rows = conn.execute(EARLIER, (asker, dataset, MOST_EARLIER)).fetchall()
-            earlier = [cells for row in rows for cells in _unpack(bytes(row["cells"]))]
-            _refuse_near(dataset, least, fresh, [*earlier, *fresh])
+        conn.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", (f"told:{person}",))
+        for about in sorted({one.about for one in told}):
+            mine = [one for one in told if one.about == about]
+            dataset, least = mine[0].dataset, max(one.least for one in mine)
+            rows = conn.execute(EARLIER, (person, about, MOST_EARLIER)).fetchall()
+            earlier = _distinct(cells for row in rows for cells in _unpack(bytes(row["cells"])))
+            fresh = [one for key, one in _distinct(cells for one in mine for cells in one.cells).items() if key not in earlier]
+            if not fresh:
+                continue
+            if len(rows) >= MOST_EARLIER:
+                raise _too_much(dataset)
+            _refuse_near(dataset, least, fresh, list(earlier.values()))
+            _refuse_solvable(dataset, least, [*earlier.values(), *fresh])
             packed = _pack(fresh)
-            conn.execute(KEEP, (asker, dataset, hashlib.sha256(packed).digest(), packed))
+            conn.execute(KEEP, (person, about, hashlib.sha256(packed).digest(), packed))
 
 
-def _with_union(cells: Sequence[Any]) -> list[Any]:
-    union = BitMap64()
-    for one in cells:
-        union |= one
-    distinct = {bytes(one.serialize()): one for one in [*cells, union] if len(one)}
-    return list(distinct.values())
+def _distinct(sets: Iterable[Any]) -> dict[bytes, Any]:
+    return {bytes(one.serialize()): one for one in sets if len(one)}
 
 
-def _refuse_near(dataset: str, least: int, fresh: Sequence[Any], others: Sequence[Any]) -> None:
-    for one in fresh:
-        for other in others:
-            apart = len(one.symmetric_difference(other))
-            if 0 < apart < least:
-                raise Refused(
-                    "sharing.differencing",
-                    Text(
-                        zh="这个结果与已给过的一个结果只差几个主体，两者相减会说出他们的值",
-                        en="This result differs from one given before by only a few subjects; subtracting them would tell their values",
-                    ),
-                    Text(
-                        zh="用与上次相同的范围，或差别更大的范围",
-                        en="Ask over the same range as before, or over one that differs by more",
-                    ),
-                    dataset,
-                    facts={"least_group": least},
-                )
+def _at_least(numbers: Any, least: int) -> bool:
+    """Whether at least `least` subjects are among the numbers."""
+    if len(numbers) < least:
+        return False
+    seen: set[int] = set()
+    for number in numbers:
+        seen.add(number >> VALUE_BITS)
+        if len(seen) >= least:
+            return True
+    return False
+
+
+def _refuse_near(dataset: str, least: int, fresh: Sequence[Any], earlier: Sequence[Any]) -> None:
+    for at, one in enumerate(fresh):
+        for other in (*earlier, *fresh[:at]):
+            apart = one.symmetric_difference(other)
+            if len(apart) and not _at_least(apart, least):
+                raise _near(dataset, least)
+
+
+def _near(dataset: str, least: int) -> Refused:
+    return Refused(
+        "sharing.differencing",
+        Text(
+            zh="这个结果与已给过的结果只差几个主体，相减会说出他们的值",
+            en="This result differs from what was given before by only a few subjects; subtracting would tell their values",
+        ),
+        Text(
+            zh="用与上次相同的范围，或差别更大的范围",
+            en="Ask over the same range as before, or over one that differs by more",
+        ),
+        dataset,
+        facts={"least_group": least},
+    )
+
+
+def _too_much(dataset: str) -> Refused:
+    return Refused(
+        "sharing.told-enough",
+        Text(
+            zh="关于这个数据项已给过太多不同的结果，新的结果是否会说出个人的值已无法算清",
+            en="So many different results about this item were given that it cannot be worked out what one more would tell",
+        ),
+        Text(zh="用问过的分组再问，或请责任单位给出结果", en="Ask by groups asked for before, or ask the steward for the result"),
+        dataset,
+    )
+
+
+def _refuse_solvable(dataset: str, least: int, sets: Sequence[Any]) -> None:
+    """Raise `Refused` where sums and differences of the sets single out a few subjects.
+
+    The sets fall into parts that no set divides. Where every part is large nothing small can be singled out; else the
+    system is solved (Chin and Özsoyoğlu 1982): a combination that is left on small parts alone must be about enough.
+    """
+    parts = _parts(sets)
+    large = [signature for signature, subjects in parts.items() if len(subjects) >= least]
+    small = [signature for signature, subjects in parts.items() if len(subjects) < least]
+    if not small:
+        return
+    if len(sets) ** 2 * len(parts) > MOST_WORK:
+        raise _too_much(dataset)
+    columns = large + small
+    system = _System(len(columns))
+    for number in range(len(sets)):
+        system.add([(signature >> number) & 1 for signature in columns])
+    for left in system.beyond(len(large)):
+        if len(set[int]().union(*(parts[columns[column]] for column in left))) < least:
+            raise _near(dataset, least)
+
+
+def _parts(sets: Sequence[Any]) -> dict[int, set[int]]:
+    """What the sets divide their subjects into: the subjects of each part, by the sets that hold it, as bits."""
+    held: dict[int, int] = {}
+    for number, one in enumerate(sets):
+        bit = 1 << number
+        for element in one:
+            held[element] = held.get(element, 0) | bit
+    parts: dict[int, set[int]] = {}
+    for element, signature in held.items():
+        parts.setdefault(signature, set()).add(element >> VALUE_BITS)
+    return parts
+
+
+class _System:
+    """Rows of whole numbers modulo a prime, in echelon form; a row is one long integer, 64 bits for each column."""
+
+    PRIME = 2**31 - 1
+
+    def __init__(self, columns: int) -> None:
+        self._ones = _packed([1] * columns)
+        self._low, self._high = self._ones * self.PRIME, self._ones * (2**33 - 1)
+        self._rows: dict[int, int] = {}
+
+    def add(self, row: Sequence[int]) -> None:
+        """Take a row of zeros and ones into the system."""
+        left = _packed(row)
+        while left:
+            first = _first(left)
+            pivot = self._rows.get(first)
+            if pivot is None:
+                self._rows[first] = self._times(left, pow(_at(left, first), -1, self.PRIME))
+                return
+            left = self._minus(left, _at(left, first), pivot)
+
+    def beyond(self, column: int) -> list[list[int]]:
+        """The columns of each row that is zero before `column`, after those rows are freed of each other's first columns."""
+        firsts = sorted(first for first in self._rows if first >= column)
+        rows = {first: self._rows[first] for first in firsts}
+        for first in reversed(firsts):
+            for other in firsts:
+                if other < first and (factor := _at(rows[other], first)):
+                    rows[other] = self._minus(rows[other], factor, rows[first])
+        return [_columns(row) for row in rows.values()]
+
+    def _minus(self, row: int, factor: int, other: int) -> int:
+        return self._reduced(row + (self.PRIME - factor) * other)
+
+    def _times(self, row: int, factor: int) -> int:
+        return self._reduced(row * factor)
+
+    def _reduced(self, row: int) -> int:
+        # 2**31 is 1 modulo the prime: what is above is added to what is below, in all columns at once.
+        for _ in range(2):
+            row = (row & self._low) + ((row >> 31) & self._high)
+        over = ((row + self._ones) >> 31) & self._ones
+        return row - over * self.PRIME
+
+
+def _first(row: int) -> int:
+    return ((row & -row).bit_length() - 1) // 64
+
+
+def _at(row: int, column: int) -> int:
+    return (row >> 64 * column) & (2**64 - 1)
+
+
+def _packed(row: Sequence[int]) -> int:
+    return int.from_bytes(b"".join(value.to_bytes(8, "little") for value in row), "little")
+
+
+def _columns(row: int) -> list[int]:
+    """The columns that are not zero."""
+    body = row.to_bytes((row.bit_length() + 63) // 64 * 8, "little")
+    return [at // 8 for at in range(0, len(body), 8) if body[at : at + 8] != bytes(8)]
 
 
 def _pack(cells: Sequence[Any]) -> bytes:

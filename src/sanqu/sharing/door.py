@@ -57,7 +57,7 @@ def ask(city: City, asker: Asker, question: Question) -> Answer:
     most = _take_quota(city, decision, question.rows or city.settings.query_rows)
     ran = runners_of(city).run(_statements(city, question, decision, snapshots, most))
     plan = decision.plan
-    told = [told_by(cell.dataset, cell.least, one.table) for cell, one in zip(plan.cells, ran[:-1], strict=True)]
+    told = [told_by(cell, one.table) for cell, one in zip(plan.cells, ran[:-1], strict=True)]
     check_and_keep(city, asker.label, told)
     answer = ran[-1]
     digest = digest_of_table(answer.table)

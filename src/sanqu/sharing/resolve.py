@@ -64,6 +64,7 @@ def resolve(query: exp.Query, items: Mapping[str, Sequence[str]], visible: Mappi
     )
     try:
         tree = qualify(query, schema=schema, dialect=DIALECT, validate_qualify_columns=False, quote_identifiers=True)
+        _spell_out_order(tree)
         return _bind(tree, {name: {item.lower(): item for item in named} for name, named in items.items()})
     except (SqlglotError, RecursionError) as fault:
         named = UNKNOWN.search(str(fault))
@@ -83,14 +84,31 @@ class Unresolved(BadInput):
         )
 
 
+def _spell_out_order(tree: exp.Expr) -> None:
+    """Put in place of an output's name inside an ORDER BY expression what it names.
+
+    There the engine prefers a column of that name, and would sort by an item that nobody judged.
+    """
+    for select in tree.find_all(exp.Select):
+        order = select.args.get("order")
+        for column in list(order.find_all(exp.Column)) if order is not None else ():
+            if column.table or isinstance(column.parent, exp.Ordered) or column.find_ancestor(exp.Query) is not select:
+                continue
+            named = next((one for one in select.expressions if one.alias_or_name == column.name), None)
+            if named is not None:
+                column.replace(exp.Paren(this=named.unalias().copy()))
+
+
 def _bind(tree: exp.Expr, items: Mapping[str, Mapping[str, str]]) -> Resolved:
     if not isinstance(tree, exp.Query):
         raise refused("这样的语句", "a statement like this")
     bound: dict[int, Occurrence] = {}
     seen: set[int] = set()
     tables: list[tuple[exp.Table, str]] = []
+    visited: set[int] = set()
     for scope in traverse_scope(tree):
         named = _datasets_of(scope, items)
+        visited |= {id(table) for table in scope.tables if isinstance(scope.sources.get(table.alias_or_name), Scope)}
         tables.extend((table, name) for table, name in named.values())
         for column in scope.columns:
             if column.table in named:
@@ -99,7 +117,7 @@ def _bind(tree: exp.Expr, items: Mapping[str, Mapping[str, str]]) -> Resolved:
                 if item is None:
                     raise Unresolved(column.name, dataset)
                 bound[id(column)] = Occurrence(column, table, dataset, item, _select_of(column), scope.expression)
-            elif column.table in scope.sources:
+            elif column.table in scope.sources and not _is_dataset(scope.sources[column.table]):
                 _check_output(column, scope.sources[column.table])
                 seen.add(id(column))
     for column in tree.find_all(exp.Column):
@@ -108,19 +126,23 @@ def _bind(tree: exp.Expr, items: Mapping[str, Mapping[str, str]]) -> Resolved:
     odd = tree.find(exp.TableColumn, exp.Dot, exp.Pivot)
     if odd is not None:
         raise refused("整行", "a whole row as a value", odd.sql(DIALECT))
-    known = {id(table) for table, _ in tables}
-    ctes = {str(node.alias).lower() for node in tree.find_all(exp.CTE)}
+    known = {id(table) for table, _ in tables} | visited
     for table in tree.find_all(exp.Table):
-        if id(table) not in known and isinstance(table.this, exp.Identifier) and table.name.lower() not in ctes:
+        # A name that no scope accounts for would be looked up by the engine, among tables of its own.
+        if id(table) not in known and isinstance(table.this, exp.Identifier):
             raise Unresolved(table.name)
     return Resolved(tree, tuple(tables), tuple(bound.values()))
+
+
+def _is_dataset(source: object) -> bool:
+    return isinstance(source, exp.Table) and isinstance(source.this, exp.Identifier)
 
 
 def _datasets_of(scope: Scope, items: Mapping[str, Mapping[str, str]]) -> dict[str, tuple[exp.Table, str]]:
     """The tables of a scope that are datasets, by the name the scope knows them under."""
     found = {}
     for name, table in scope.sources.items():
-        if not isinstance(table, exp.Table) or not isinstance(table.this, exp.Identifier):
+        if not isinstance(table, exp.Table) or not _is_dataset(table):
             continue
         if table.find_ancestor(exp.Select) is not scope.expression:
             continue
@@ -144,8 +166,8 @@ def _check_output(column: exp.Column, source: exp.Expr | Scope) -> None:
 
 
 def _names_output(column: exp.Column) -> bool:
-    """Whether a bare name stands for one of the SELECT's own outputs, as ORDER BY may."""
-    order = column.find_ancestor(exp.Order, exp.Query)
+    """Whether a bare name stands for one of the SELECT's own outputs: alone in ORDER BY, where they come first."""
+    order = column.parent.parent if isinstance(column.parent, exp.Ordered) else None
     if column.table or not isinstance(order, exp.Order) or not isinstance(order.parent, exp.Query):
         return False
     return column.name in order.parent.named_selects

@@ -7,8 +7,10 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+import sqlglot
 from sqlglot import exp
 
+from sanqu.ground.errors import BadInput
 from sanqu.lake.contracts import Contract
 from sanqu.sharing.allowed import DIALECT, OWN, refused
 from sanqu.sharing.contexts import summed
@@ -19,6 +21,8 @@ from sanqu.sharing.resolve import Occurrence, Resolved
 # Tables are named so until the snapshot is known; no asker can know or guess the name.
 MARK = f"{OWN}_{secrets.token_hex(8)}"
 SUBJECT, ROW = f"{OWN}_subject", f"{OWN}_row"
+# How many values a subject's number can hold beside it: the low 24 bits.
+VALUES = 2**24
 
 
 @dataclass(frozen=True)
@@ -32,11 +36,17 @@ class Source:
 
 @dataclass(frozen=True)
 class Cells:
-    """A query that gives the subjects behind each figure about `dataset`: one row a group, a list of hashes."""
+    """A query that gives the subjects behind each figure: one row a group, a list of numbers (see `_marked`).
+
+    Figures of one `kind` can be subtracted from each other: those about one item of one dataset. `told` says whether
+    the figures themselves are in the answer; else the sets are those from which the answer's groups were made.
+    """
 
     dataset: str
+    kind: str
     sql: str
     least: int
+    told: bool = True
 
 
 @dataclass(frozen=True)
@@ -68,12 +78,13 @@ def relation(
     if counted:
         columns += [_subject(source.contract).as_(SUBJECT, quoted=True), exp.column("rowid").as_(ROW, quoted=True)]
     select = exp.select(*(columns or [exp.Literal.number(1).as_(f"{OWN}_one", quoted=True)])).from_(table)
-    scope = source.basis.scope
-    if scope is None:
-        return select
-    codes = [exp.Literal.string(code) for code in sorted(scope.codes)]
-    inside = exp.In(this=exp.column(scope.item, quoted=True), expressions=codes) if codes else exp.false()
-    return select.where(inside)
+    for scope in source.basis.narrowed:
+        codes = [exp.Literal.string(code) for code in sorted(scope.codes)]
+        column: exp.Expr = exp.column(scope.item, quoted=True)
+        if source.contract.field(scope.item).lake_type != "VARCHAR":
+            column = exp.cast(column, "TEXT", dialect=DIALECT)
+        select = select.where(exp.In(this=column, expressions=codes) if codes else exp.false())
+    return select
 
 
 def _column(source: Source, item: str, params: dict[str, str], kept: bool) -> exp.Expr:
@@ -106,6 +117,7 @@ def rewrite(resolved: Resolved, sources: Mapping[str, Source]) -> Rewritten:
         table.meta[OWN] = number
     restricted = [one for one in resolved.occurrences if not sources[one.dataset].basis.rules[one.item].plain]
     figures = _Figures(resolved.tree, sources, restricted)
+    figures.check()
     cells = figures.cells()
     figures.guard()
     instead: list[exp.Expr] = []
@@ -113,7 +125,7 @@ def rewrite(resolved: Resolved, sources: Mapping[str, Source]) -> Rewritten:
     for table, dataset in resolved.tables:
         seen = relation(sources[dataset], dataset, named[id(table)], params, counted=id(table) in figures.counted)
         alias = exp.TableAlias(this=exp.to_identifier(table.alias_or_name, quoted=True))
-        if sources[dataset].basis.scope is None:
+        if not sources[dataset].basis.narrowed:
             instead.append(exp.Subquery(this=seen, alias=alias))
         else:
             # The engine must not try an asker's conditions on rows the asker may not see: an error would tell of them.
@@ -121,8 +133,21 @@ def rewrite(resolved: Resolved, sources: Mapping[str, Source]) -> Rewritten:
             barriers.append((name, seen))
             instead.append(exp.Table(this=exp.to_identifier(name, quoted=True), alias=alias))
     main = _finish(resolved.tree, instead, barriers)
-    told = tuple(Cells(dataset, _finish(cell, instead, barriers), least) for dataset, cell, least in cells)
+    told = tuple(Cells(one.dataset, one.kind, _finish(one.select, instead, barriers), one.least, one.told) for one in cells)
+    for text in (main, *(cell.sql for cell in told)):
+        _check_tables(text)
     return Rewritten(main, told, params)
+
+
+def _check_tables(text: str) -> None:
+    """Read again what the engine will read: it may name no table but those put there."""
+    tree = sqlglot.parse_one(text, dialect=DIALECT)
+    made = {str(cte.alias) for cte in tree.find_all(exp.CTE)}
+    for table in tree.find_all(exp.Table):
+        if not isinstance(table.this, exp.Identifier):
+            continue
+        if table.args.get("db") or not (table.name in made or table.name.startswith(f"{MARK}_")):
+            raise refused("这样的写法", "a query written like this")
 
 
 def _finish(tree: exp.Expr, instead: Sequence[exp.Expr], barriers: Sequence[tuple[str, exp.Select]]) -> str:
@@ -155,61 +180,178 @@ def _with_barriers(tree: exp.Expr, barriers: Sequence[tuple[str, exp.Select]]) -
     return query
 
 
+@dataclass(frozen=True)
+class _Cell:
+    dataset: str
+    kind: str
+    select: exp.Select
+    least: int
+    told: bool = True
+
+
+# What gives another answer each time cannot be held against what was told before.
+UNSTEADY = (exp.Rand,)
+
+
 class _Figures:
     """The guards on figures about items that may only be added up or grouped by."""
 
     def __init__(self, tree: exp.Query, sources: Mapping[str, Source], restricted: Sequence[Occurrence]) -> None:
         self._tree, self._sources = tree, sources
-        self._sums: dict[int, tuple[exp.AggFunc, list[Occurrence]]] = {}
+        self._sums: dict[int, tuple[exp.AggFunc, Occurrence]] = {}
         self._groups: list[Occurrence] = []
         for one in restricted:
             aggregate = summed(one.column) if one.select is one.owner else None
             if aggregate is not None:
-                self._sums.setdefault(id(aggregate), (aggregate, []))[1].append(one)
+                self._sums[id(aggregate)] = (aggregate, one)
             elif isinstance(one.column.parent, exp.Group):
                 self._groups.append(one)
-        counted = [one for _, ones in self._sums.values() for one in ones] + self._groups
-        self.counted = frozenset(id(one.table) for one in counted)
+        self._all = [one for _, one in self._sums.values()] + self._groups
+        self.counted = frozenset(id(one.table) for one in self._all)
+
+    def check(self) -> None:
+        """Raise `BadInput` where the subjects behind a figure could not be told as the figure is made."""
+        if not self._all:
+            return
+        if self._tree.find(*UNSTEADY) is not None:
+            raise refused("受限数据项旁的随机数", "a random number beside items for aggregates or groups")
+        for one in self._all:
+            group = one.select.args.get("group")
+            if group is not None and group.args.get("all"):
+                raise refused("受限数据项的 GROUP BY ALL", "GROUP BY ALL over items for aggregates or groups")
+            around = one.select.find_ancestor(exp.CTE)
+            while around is not None:
+                if isinstance(around.parent, exp.With) and around.parent.args.get("recursive"):
+                    raise refused("递归查询里的受限数据项", "an item for aggregates or groups in a recursive query")
+                around = around.find_ancestor(exp.CTE)
+        for one in self._groups:
+            self._check_beside(one.select)
+
+    def _check_beside(self, select: exp.Expr) -> None:
+        """Beside a group's restricted name stand other names of the group, the number of rows, and guarded figures.
+
+        Anything else, such as a list of names or the smallest of them, would say who is in the group.
+        """
+        names, own = select.args["group"].expressions, _sources_of(select)
+        for part in (*select.expressions, *(select.args.get(key) for key in ("having", "order", "qualify", "windows"))):
+            for node in _nodes(part):
+                if isinstance(node, exp.Filter) and id(node.this) not in self._sums:
+                    raise _beside("FILTER")
+                if isinstance(node, exp.Column) and node.table in own and not self._tellable(node, names):
+                    raise _beside(node.name)
+
+    def _tellable(self, column: exp.Column, names: Sequence[exp.Expr]) -> bool:
+        around = _around(column)
+        return any(node in names for node in around) or any(id(node) in self._sums for node in around)
 
     def guard(self) -> None:
         """Name a group only when it holds enough subjects; tell a figure only when enough stand behind it, each row once."""
         for one in self._groups:
             if isinstance(one.select, exp.Select):
-                one.select.having(_enough(_own(one, SUBJECT), self._sources[one.dataset].least, None), copy=False)
-        for aggregate, ones in self._sums.values():
+                enough = _enough(_own(one, SUBJECT), self._sources[one.dataset].least, None)
+                one.select.having(exp.and_(enough, _once(one, None)), copy=False)
+        for aggregate, one in self._sums.values():
             whole, condition = _with_filter(aggregate)
-            guards: list[exp.Expr] = []
-            for one in {id(one.table): one for one in ones}.values():
-                guards += [_enough(_there(one), self._sources[one.dataset].least, condition), _once(one, condition)]
+            guards = exp.and_(_enough(_there(one), self._sources[one.dataset].least, condition), _once(one, condition))
             figure = whole.copy()
-            whole.replace(exp.Case(ifs=[exp.If(this=exp.and_(*guards), true=figure)]))
+            whole.replace(exp.Case(ifs=[exp.If(this=guards, true=figure)]))
 
-    def cells(self) -> list[tuple[str, exp.Select, int]]:
+    def cells(self) -> list[_Cell]:
         """For each guarded figure, the SELECT that lists who stands behind it in each group."""
         made = []
-        for aggregate, ones in self._sums.values():
+        for aggregate, one in self._sums.values():
             _, condition = _with_filter(aggregate)
-            for one in {id(one.table): one for one in ones}.values():
-                made.append((one.dataset, self._subjects_of(one, _there(one), condition), self._sources[one.dataset].least))
+            made.append(self._cell(one, one.item, self._subjects_of(one, _there(one), one.column, condition)))
         for one in self._groups:
-            made.append((one.dataset, self._subjects_of(one, _own(one, SUBJECT), None), self._sources[one.dataset].least))
+            made.append(self._cell(one, one.item, self._subjects_of(one, _own(one, SUBJECT), one.column, None)))
+            # A group that is too small is not told, and that tells too: so whom the groups were made of counts as well.
+            base = self._subjects_of(one, _own(one, SUBJECT), None, None, without=self._groups)
+            made.append(self._cell(one, f"{one.item}/of", base, told=False))
         return made
 
-    def _subjects_of(self, one: Occurrence, subject: exp.Expr, condition: exp.Expr | None) -> exp.Select:
+    def _cell(self, one: Occurrence, kind: str, select: exp.Select, *, told: bool = True) -> _Cell:
+        return _Cell(one.dataset, kind, select, self._sources[one.dataset].least, told)
+
+    def _subjects_of(
+        self, one: Occurrence, subject: exp.Expr, value: exp.Expr | None, condition: exp.Expr | None,
+        without: Sequence[Occurrence] = (),
+    ) -> exp.Select:  # fmt: skip
         select = one.select
         if not isinstance(select, exp.Select) or _looks_outward(select):
             raise refused("相关子查询里的汇总项", "an item for aggregates inside a correlated subquery")
         told = select.copy()
-        hashed = exp.ArrayAgg(this=exp.Distinct(expressions=[exp.func("hash", subject, dialect=DIALECT)]))
-        told.set("expressions", [_filtered(hashed, condition).as_(SUBJECT, quoted=True)])
+        listed = exp.ArrayAgg(this=exp.Distinct(expressions=[_marked(subject, _own(one, ROW), value)]))
+        inside = [_filled(_own(one, ROW))]
+        if value is not None and not isinstance(one.column.parent, exp.Group):
+            inside.append(_filled(one.column))
+        condition = exp.and_(*inside, *([condition.copy()] if condition is not None else []))
+        told.set("expressions", [_filtered(listed, condition).as_(SUBJECT, quoted=True)])
         for part in ("order", "limit", "offset", "distinct", "having", "qualify", "windows"):
             told.set(part, None)
+        if without:
+            _ungroup(told, {other.column for other in without if other.select is select})
         around = self._tree.args.get("with_")
         if select is self._tree or around is None:
             return told
         outer = exp.select("*").from_(told.subquery(f"{OWN}_cells"))
         outer.set("with_", around.copy())
         return outer
+
+
+def _beside(name: str) -> BadInput:
+    return refused(
+        f"受限分组旁的 {name}（只可有分组名、count(*) 与汇总项的合计）",
+        f"{name} beside a group that may only be named (only its names, count(*) and sums of items for aggregates)",
+        name,
+    )
+
+
+def _nodes(part: object) -> list[exp.Expr]:
+    if isinstance(part, list):
+        return [node for one in part for node in _nodes(one)]
+    return list(part.walk()) if isinstance(part, exp.Expr) else []
+
+
+def _around(node: exp.Expr) -> list[exp.Expr]:
+    """The node and all that it stands in, from the inside out."""
+    found = [node]
+    while (above := found[-1].parent) is not None:
+        found.append(above)
+    return found
+
+
+def _sources_of(select: exp.Expr) -> set[str]:
+    """The names of the tables that a SELECT reads itself."""
+    parts = [select.args.get("from_"), *(select.args.get("joins") or ()), *(select.args.get("laterals") or ())]
+    kinds = (exp.Table, exp.Subquery, exp.Unnest, exp.Lateral, exp.Values)
+    return {node.alias_or_name for part in parts for node in _nodes(part) if isinstance(node, kinds)}
+
+
+def _ungroup(select: exp.Select, names: set[exp.Column]) -> None:
+    group = select.args["group"]
+    left = [named for named in group.expressions if named not in names]
+    if left:
+        group.set("expressions", left)
+    else:
+        select.set("group", None)
+
+
+def _marked(subject: exp.Expr, row: exp.Expr, value: exp.Expr | None) -> exp.Expr:
+    """A whole number for a subject and its value: 40 bits of the one's hash, 24 of the other's.
+
+    A value that changed makes another number, so that two totals that differ by it differ. A row that names no subject
+    stands for itself.
+    """
+    who = _hash(exp.func("coalesce", exp.cast(subject, "TEXT", dialect=DIALECT), exp.cast(row, "TEXT", dialect=DIALECT)))
+    what: exp.Expr = (
+        exp.Mod(this=_hash(value), expression=exp.Literal.number(VALUES)) if value is not None else exp.Literal.number(0)
+    )
+    over = exp.Mod(this=who.copy(), expression=exp.Literal.number(VALUES))
+    return exp.Add(this=exp.Sub(this=who, expression=exp.Paren(this=over)), expression=exp.Paren(this=what))
+
+
+def _hash(value: exp.Expr) -> exp.Expr:
+    return exp.func("hash", value.copy(), dialect=DIALECT)
 
 
 def _with_filter(aggregate: exp.Expr) -> tuple[exp.Expr, exp.Expr | None]:
@@ -224,8 +366,11 @@ def _own(one: Occurrence, name: str) -> exp.Column:
 
 def _there(one: Occurrence) -> exp.Expr:
     """The subject where the value is there: those whose value is empty add nothing to a figure and hide nobody in it."""
-    filled = exp.Not(this=exp.Is(this=one.column.copy(), expression=exp.null()))
-    return exp.Case(ifs=[exp.If(this=filled, true=_own(one, SUBJECT))])
+    return exp.Case(ifs=[exp.If(this=_filled(one.column), true=_own(one, SUBJECT))])
+
+
+def _filled(column: exp.Expr) -> exp.Expr:
+    return exp.Not(this=exp.Is(this=column.copy(), expression=exp.null()))
 
 
 def _filtered(count: exp.Expr, condition: exp.Expr | None) -> exp.Expr:

@@ -290,6 +290,8 @@ def _answer(duck: duckdb.DuckDBPyConnection, asked: Mapping[str, Any], writing: 
     late.start()
     failed: str | None = None
     try:
+        # In one transaction it is the same moment for all of them: `now()` too.
+        duck.execute("BEGIN TRANSACTION")
         for statement in asked["statements"]:
             if failed is None:
                 try:
@@ -300,6 +302,7 @@ def _answer(duck: duckdb.DuckDBPyConnection, asked: Mapping[str, Any], writing: 
             _write(writing, b"F", json.dumps({"kind": failed}).encode())
     finally:
         late.cancel()
+        duck.rollback()
 
 
 def _run(duck: duckdb.DuckDBPyConnection, statement: Mapping[str, Any]) -> bytes:
