@@ -26,7 +26,8 @@ from sanqu.lake.engine import open_sealed
 
 log = logging.getLogger(__name__)
 
-HEAD = struct.Struct(">cQ")
+# Kind, the number of the request that it belongs to, size of what follows.
+HEAD = struct.Struct(">cQQ")
 # A process that nobody asked for so long gives its memory back.
 IDLE_SECONDS = 60.0
 # How long an asker waits for a process to come free.
@@ -65,6 +66,7 @@ class _Process:
             env={"PATH": "/usr/bin:/bin", "TZ": "UTC", "LANG": "C.UTF-8"},
         )  # fmt: skip
         self.used = time.monotonic()
+        self._asked = 0
         told = {
             "database_url": city.db.url, "lake_folder": settings.lake_folder, "memory_limit": settings.query_memory,
             "threads": settings.threads or 2, "paths": sys.path,
@@ -88,32 +90,31 @@ class _Process:
                 "seconds": seconds,
                 "statements": [{"sql": s.sql, "params": dict(s.params), "rows": s.rows} for s in statements],
             })  # fmt: skip
-            return [self._one() for _ in statements]
+            # All of them, even where the first says that it failed: what is left in the pipe would answer the next asker.
+            said = [self._receive() for _ in statements]
         finally:
             overdue.cancel()
             self.used = time.monotonic()
-
-    def _one(self) -> Ran:
-        kind, body = self._receive()
-        if kind == b"F":
-            raise _fault(json.loads(body))
-        more = bool(body[0])
-        return Ran(pa.ipc.open_stream(pa.py_buffer(body)[1:]).read_all(), more)
+        return [_ran(kind, body) for kind, body in said]
 
     def _send(self, message: Mapping[str, Any]) -> None:
         assert self._child.stdin is not None
+        self._asked += 1
         try:
-            _write(self._child.stdin, b"Q", json.dumps(message, default=str).encode())
+            _write(self._child.stdin, b"Q", self._asked, json.dumps(message, default=str).encode())
         except OSError as fault:
+            self.kill()
             raise _gone() from fault
 
     def _receive(self) -> tuple[bytes, bytes]:
         assert self._child.stdout is not None
         head = self._child.stdout.read(HEAD.size)
-        if len(head) < HEAD.size:
+        kind, number, size = HEAD.unpack(head) if len(head) == HEAD.size else (b"", 0, 0)
+        body = self._child.stdout.read(size)
+        if number != self._asked or len(body) < size:
+            self.kill()
             raise _gone()
-        kind, size = HEAD.unpack(head)
-        return kind, self._child.stdout.read(size)
+        return kind, body
 
     @property
     def alive(self) -> bool:
@@ -128,6 +129,12 @@ class _Process:
             if pipe is not None:
                 with contextlib.suppress(OSError):
                     pipe.close()
+
+
+def _ran(kind: bytes, body: bytes) -> Ran:
+    if kind == b"F":
+        raise _fault(json.loads(body))
+    return Ran(pa.ipc.open_stream(pa.py_buffer(body)[1:]).read_all(), bool(body[0]))
 
 
 def _gone() -> SanquError:
@@ -254,8 +261,8 @@ def runners_of(city: City) -> Runners:
     return city.part(Runners, Runners)
 
 
-def _write(pipe: BinaryIO | Any, kind: bytes, body: bytes) -> None:
-    pipe.write(HEAD.pack(kind, len(body)))
+def _write(pipe: BinaryIO | Any, kind: bytes, number: int, body: bytes) -> None:
+    pipe.write(HEAD.pack(kind, number, len(body)))
     pipe.write(body)
     pipe.flush()
 
@@ -263,29 +270,31 @@ def _write(pipe: BinaryIO | Any, kind: bytes, body: bytes) -> None:
 def serve() -> None:
     """The child's side: opens the lake, seals itself, answers until its parent is gone."""
     reading, writing = sys.stdin.buffer, sys.stdout.buffer
-    told = _read(reading)
+    number, told = _read(reading)
     if told is None:
         return
     try:
         duck = open_sealed(told["database_url"], told["lake_folder"], told["memory_limit"], told["threads"])
     except Exception as fault:
-        _write(writing, b"X", str(fault).encode())
+        _write(writing, b"X", number, str(fault).encode())
         return
-    _write(writing, b"R", b"")
-    while (asked := _read(reading)) is not None:
-        _answer(duck, asked, writing)
+    _write(writing, b"R", number, b"")
+    while True:
+        number, asked = _read(reading)
+        if asked is None:
+            return
+        _answer(duck, number, asked, writing)
 
 
-def _read(pipe: BinaryIO) -> dict[str, Any] | None:
+def _read(pipe: BinaryIO) -> tuple[int, dict[str, Any] | None]:
     head = pipe.read(HEAD.size)
     if len(head) < HEAD.size:
-        return None
-    _, size = HEAD.unpack(head)
-    read: dict[str, Any] = json.loads(pipe.read(size))
-    return read
+        return 0, None
+    _, number, size = HEAD.unpack(head)
+    return number, json.loads(pipe.read(size))
 
 
-def _answer(duck: duckdb.DuckDBPyConnection, asked: Mapping[str, Any], writing: BinaryIO) -> None:
+def _answer(duck: duckdb.DuckDBPyConnection, number: int, asked: Mapping[str, Any], writing: BinaryIO) -> None:
     late = threading.Timer(float(asked["seconds"]), duck.interrupt)
     late.start()
     failed: str | None = None
@@ -295,11 +304,11 @@ def _answer(duck: duckdb.DuckDBPyConnection, asked: Mapping[str, Any], writing: 
         for statement in asked["statements"]:
             if failed is None:
                 try:
-                    _write(writing, b"T", _run(duck, statement))
+                    _write(writing, b"T", number, _run(duck, statement))
                     continue
                 except Exception as fault:
                     failed = _kind(fault)
-            _write(writing, b"F", json.dumps({"kind": failed}).encode())
+            _write(writing, b"F", number, json.dumps({"kind": failed}).encode())
     finally:
         late.cancel()
         duck.rollback()

@@ -1,0 +1,86 @@
+"""Values wrapped in lists, structs, maps, windows, pivots and functions over masked values."""
+
+from __future__ import annotations
+
+import pytest
+
+from .attempts import Attempt, attempt, guess
+from .hall import Hall
+
+ATTEMPTS = [
+    attempt("list", "SELECT [note] FROM residents"),
+    attempt("list aggregate", "SELECT list(income) FROM residents"),
+    attempt("list aggregate sorted", "SELECT list(income ORDER BY name) FROM residents"),
+    attempt("list function over an item for sums", "SELECT list_sum(list(income)) FROM residents WHERE name = 'person 7'"),
+    attempt("list_aggregate by name", "SELECT list_aggregate(list(income), 'max') FROM residents"),
+    attempt("struct", "SELECT {'n': note} FROM residents"),
+    attempt("struct pack", "SELECT struct_pack(n := note) FROM residents"),
+    attempt("row of items", "SELECT row(name, note) FROM residents"),
+    attempt("map", "SELECT map([name], [note]) FROM residents"),
+    attempt("map from entries", "SELECT map_from_entries(list((name, note))) FROM residents"),
+    attempt("histogram", "SELECT histogram(income) FROM residents"),
+    attempt("JSON", "SELECT to_json(r) FROM residents r"),
+    attempt("JSON object", "SELECT json_object('a', note) FROM residents"),
+    attempt("union value", "SELECT union_value(a := note) FROM residents"),
+    attempt("list comprehension", "SELECT [x FOR x IN [note]] FROM residents"),
+    attempt("lambda", "SELECT list_transform([name], x -> note) FROM residents"),
+    attempt("lambda by word", "SELECT list_transform([name], lambda x : note) FROM residents"),
+    attempt("cast to text", "SELECT income::VARCHAR FROM residents"),
+    attempt("cast to a struct", "SELECT {'n': note}::STRUCT(n VARCHAR) FROM residents"),
+    attempt("hash of a closed item", "SELECT hash(note) FROM residents"),
+    attempt("md5 of an item for joins", "SELECT md5(id) FROM residents"),
+    attempt("length of a closed item", "SELECT length(note) FROM residents"),
+    attempt("type of an item for sums", "SELECT typeof(income) FROM residents LIMIT 1"),
+    attempt("nullness of an item for sums", "SELECT name FROM residents WHERE savings IS NULL"),
+    attempt("coalesce of an item for sums", "SELECT coalesce(savings, 0) FROM residents"),
+    attempt("CASE over an item for sums", "SELECT name, CASE WHEN income > 500000 THEN 'rich' END FROM residents"),
+    attempt("IF over a closed item", "SELECT if(note = 'x', 1, 2) FROM residents"),
+    attempt("nullif over an item for sums", "SELECT sum(nullif(income, 1)) FROM residents"),
+    attempt("printf of an item for sums", "SELECT printf('%f', income) FROM residents"),
+    attempt("bar of an item for sums", "SELECT name, bar(income, 0, 2000000, 100) FROM residents"),
+    attempt("largest of the row", "SELECT greatest(income, 0) FROM residents"),
+    attempt("IN over an item for joins", "SELECT name FROM residents WHERE id IN ('IDX1', 'IDX2')"),
+    attempt("BETWEEN over an item for sums", "SELECT name FROM residents WHERE income BETWEEN 1 AND 2000000"),
+    attempt("LIKE over an item for joins", "SELECT name FROM residents WHERE id LIKE 'IDX%'"),
+    attempt("pattern over an item for groups", "SELECT name FROM residents WHERE regexp_matches(diagnosis, 'DX0')"),
+    attempt("PIVOT statement", "PIVOT residents ON town USING sum(income)"),
+    attempt("PIVOT on an item for groups", "SELECT * FROM residents PIVOT (count(*) FOR diagnosis IN ('DX0', 'DX1') GROUP BY name)"),
+    attempt("PIVOT of a subquery", "SELECT * FROM (SELECT name, town FROM residents) PIVOT (count(*) FOR town IN ('330802001'))"),
+    attempt("UNPIVOT", "UNPIVOT residents ON income, savings INTO NAME n VALUE v"),
+    attempt("UNPIVOT in FROM", "SELECT * FROM residents UNPIVOT (v FOR n IN (note, name))"),
+    attempt("sum in a window", "SELECT name, sum(income) OVER (PARTITION BY name) FROM residents"),
+    attempt("sum in a named window", "SELECT name, sum(income) OVER w FROM residents WINDOW w AS (PARTITION BY name)"),
+    attempt("sum in a window with FILTER", "SELECT name, sum(income) FILTER (WHERE age > 0) OVER (PARTITION BY name) FROM residents"),
+    attempt("sum in a frame of one row", "SELECT sum(income) OVER (ORDER BY name ROWS BETWEEN CURRENT ROW AND CURRENT ROW) FROM residents"),
+    attempt("first value", "SELECT first_value(income) OVER (ORDER BY name) FROM residents"),
+    attempt("lag", "SELECT name, lag(note) OVER (ORDER BY name) FROM residents"),
+    attempt("rank by an item for sums", "SELECT name, rank() OVER (ORDER BY income) FROM residents"),
+    attempt("percent rank by an item for sums", "SELECT name, percent_rank() OVER (ORDER BY income) FROM residents"),
+    attempt("ntile by an item for sums", "SELECT name, ntile(240) OVER (ORDER BY income) FROM residents"),
+    attempt("partition by an item for groups", "SELECT name, count(*) OVER (PARTITION BY diagnosis) FROM residents"),
+    attempt("dense rank by an item for groups", "SELECT name, dense_rank() OVER (ORDER BY diagnosis) FROM residents"),
+    attempt("window over a named window's order", "SELECT name, row_number() OVER w FROM residents WINDOW w AS (ORDER BY note)"),
+    attempt("QUALIFY by an item for sums", "SELECT name FROM residents QUALIFY row_number() OVER (ORDER BY income) = 1"),
+    attempt("range frame over an item for sums", "SELECT name, count(*) OVER (ORDER BY income RANGE BETWEEN 10 PRECEDING AND 10 FOLLOWING) FROM residents"),
+    attempt("masked text", "SELECT phone FROM residents"),
+    attempt("masked text reversed", "SELECT reverse(phone), length(phone), substr(phone, 4, 5) FROM residents"),
+    attempt("masked text split", "SELECT string_split(phone, '*'), unicode(substr(phone, 5)) FROM residents"),
+    attempt("masked text by its characters", "SELECT list(substr(phone, i, 1)) FROM residents, range(1, 12) t(i) GROUP BY name"),
+    attempt("masked text compared with a guess", "SELECT name FROM residents WHERE phone = '13949107020'"),
+    attempt("masked text cast to a number", "SELECT try_cast(phone AS BIGINT) FROM residents"),
+    attempt("masked text cast with an error", "SELECT phone::BIGINT FROM residents"),
+    attempt("masked text sorted", "SELECT name, phone FROM residents ORDER BY phone"),
+    attempt("masked text counted", "SELECT count(DISTINCT phone), min(phone), max(phone) FROM residents"),
+    attempt("masked text likened", "SELECT name, levenshtein(phone, '13949107020'), jaccard(phone, '13949107020') FROM residents"),
+    attempt("masked text joined with guesses", "SELECT r.name, g FROM residents r JOIN (SELECT '139' || lpad(i::VARCHAR, 8, '0') AS g FROM range(100) t(i)) q ON q.g = r.phone"),
+    attempt("token by a guess", "SELECT name FROM residents WHERE badge = left(md5('BDG756777949'), 32)"),
+    attempt("token by a join", "SELECT r.name, r.badge FROM residents r JOIN residents s ON s.badge = r.badge"),
+    guess("which is the longest number hidden", "SELECT max(length(phone)), min(length(phone)) FROM residents WHERE length(phone) > {}", 6, 6),
+    guess("a hidden number's end", "SELECT count(*) FROM residents WHERE ends_with(phone, '{}')", "7020", "0000"),
+    guess("a hidden number's middle", "SELECT count(*) FROM residents WHERE contains(phone, '{}')", "4910", "0000"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("attempt", ATTEMPTS, ids=lambda made: made.name)
+def test_nothing_is_carried_out_wrapped(hall: Hall, attempt: Attempt) -> None:
+    hall.try_(attempt)
