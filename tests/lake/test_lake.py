@@ -202,3 +202,23 @@ def test_whatever_the_order_a_doubled_key_is_found_and_only_then(city: City, key
         write(lake, "upsert", values)
     write(lake, "replace", "(99, 'n', 1.0)")
     write(lake, "delete", "(99, 'n', 1.0)")
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(parts=st.permutations(range(8)), size=st.integers(1500, 2600), again=st.none() | st.integers(0, 10_000))
+def test_keys_that_rise_in_parts_written_in_turns_are_told_apart(
+    city: City, parts: list[int], size: int, again: int | None
+) -> None:
+    lake = lake_of(city)
+    lake.declare(stations(), "system")
+    listed = [f"SELECT {part * size} + range AS id, 'n' AS name, 1.0 AS pm25 FROM range({size})" for part in parts]
+    if again is not None:
+        listed.append(f"SELECT {again % (8 * size)}, 'again', 2.0")
+    with lake.engine() as duck:
+        if again is None:
+            assert lake.upsert("air-stations", " UNION ALL ".join(listed), Commit("test"), duck=duck).inserted == 8 * size
+        else:
+            with pytest.raises(BadInput, match="One key stands 2 times"):
+                lake.upsert("air-stations", " UNION ALL ".join(listed), Commit("test"), duck=duck)
+    write(lake, "replace", "(99, 'n', 1.0)")
+    write(lake, "delete", "(99, 'n', 1.0)")
