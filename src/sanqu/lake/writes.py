@@ -200,7 +200,7 @@ class Writes(Tables):
 CHUNK_ROWS, MOST_ODD = 2048, 256
 CHUNKS = """
 SELECT c, min(k), max(k), bool_and(rises), count(*) FROM (
-    SELECT n // {size} AS c, k, n % {size} = 0 OR k > lag(k) OVER () AS rises
+    SELECT n // {size} AS c, k, k IS NOT NULL AND (n % {size} = 0 OR coalesce(k > lag(k) OVER (), false)) AS rises
     FROM (SELECT row_number() OVER () - 1 AS n, {key} AS k FROM ({source}))
 ) GROUP BY c ORDER BY 2
 """
