@@ -137,7 +137,7 @@ def residents_rows(everyone: list[Person] = EVERYONE) -> str:
 SHOP_SECRETS = [f"SHOP{_fixed('shop', n) % 10**9:09d}" for n in range(60)]
 ROAD_LABELS = [f"ROAD{_fixed('road', n) % 10**9:09d}" for n in range(30)]
 ROAD_PLANS = [f"PLAN{_fixed('plan', n) % 10**9:09d}" for n in range(30)]
-ROAD_METRES = [777_000_000 + n for n in range(30)]
+ROAD_METRES = [700_000_000 + _fixed("metres", n) % 10**8 for n in range(30)]
 DEEDS = [f"DEED{_fixed('deed', n) % 10**9:09d}" for n in range(9)]
 
 ROWS = {

@@ -76,7 +76,7 @@ class Hall:
         for marker in self._forbidden(asker):
             if marker in whole and marker not in asked:
                 return marker
-        rows = [row for one in said for row in one.get("rows", ())] if isinstance(said, list) else []
+        rows = [row for one in said if isinstance(one, dict) for row in one.get("rows", ())]
         if any(_names_illness(row) for row in rows):
             return "a person with a diagnosis"
         return _figure(rows, asked)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import pytest
 
 from .attempts import Attempt, guess
-from .county import EVERYONE, ROAD_LABELS, SHOP_SECRETS, public, town_officer
+from .county import EVERYONE, ROAD_LABELS, ROAD_METRES, SHOP_SECRETS, public, town_officer
 from .hall import Hall
 
 N = EVERYONE[9]
+# The longest road of all lies out of the town's scope: whether one is longer must not be told.
+AMONG = max(ROAD_METRES[n] for n in range(30) if n % 3)
 OUT, NONE, NOTE = ROAD_LABELS[2], "ROAD000000000", N.note
 
 ATTEMPTS = [
@@ -36,9 +38,9 @@ ATTEMPTS = [
     guess("a long text if a row out of scope is so", "SELECT sum(length(repeat('x', CASE WHEN label = '{}' THEN 2000000000 ELSE 1 END))) FROM roads", OUT, NONE, who=town_officer),
     guess("a scalar subquery of two rows", "SELECT (SELECT no FROM roads WHERE label IN ('{}', 'x')) AS x", OUT, NONE, who=town_officer),
     guess("how many rows are out of scope", "SELECT count(*) FROM roads WHERE metres >= {}", 0, 1, who=town_officer),
-    guess("the statistics of rows out of scope", "SELECT count(*) FROM roads WHERE metres > {}", 777000027, 777000029, who=town_officer),
-    guess("the smallest out of scope", "SELECT count(*) FROM roads WHERE metres < {}", 777000000, 0, who=town_officer),
-    guess("a fold of a statistic", "SELECT CASE WHEN (SELECT max(metres) FROM roads) > {} THEN 1 ELSE 0 END", 777000028, 999999999, who=town_officer),
+    guess("the statistics of rows out of scope", "SELECT count(*) FROM roads WHERE metres > {}", AMONG - 1, AMONG + 1, who=town_officer),
+    guess("the smallest out of scope", "SELECT count(*) FROM roads WHERE metres < {}", AMONG + 1, AMONG - 1, who=town_officer),
+    guess("a fold of a statistic", "SELECT CASE WHEN (SELECT max(metres) FROM roads) > {} THEN 1 ELSE 0 END", AMONG - 1, AMONG + 1, who=town_officer),
     guess("a closed item in an error", "SELECT CASE WHEN note = '{}' THEN 1 // 0 END FROM residents", NOTE, NONE),
     guess("a closed item in a cast", "SELECT CAST(note AS INT) FROM residents WHERE note = '{}'", NOTE, NONE),
     guess("a closed item in a TRY_CAST", "SELECT count(try_cast(note AS INT)) FROM residents WHERE note > '{}'", NOTE, NONE),

@@ -28,6 +28,7 @@ from sanqu.sharing.interfaces import (
     interface_uses,
     list_interfaces,
     look_up,
+    may_name_key,
     openapi_of,
     parse_key,
     switch_off,
@@ -123,7 +124,7 @@ async def one_row(request: Request, dataset: str, key: str) -> Response:
 
 def _as_it_lies(view: View) -> bool:
     """Whether the copy can be shown without a look at its rows: everyone may read it, and one item is the key."""
-    return view.shared_by_all and view.basis.bare and len(view.law.contract.primaryKey) == 1
+    return view.shared_by_all and view.basis.bare and len(view.law.contract.primaryKey) == 1 and may_name_key(view)
 
 
 async def _one_of_many(request: Request, city: City, view: View, record: OnRecord, key: str, began: float) -> Response:

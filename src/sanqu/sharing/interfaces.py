@@ -18,7 +18,7 @@ from pydantic import Field as Given
 
 from sanqu.ground.city import City
 from sanqu.ground.database import Connection
-from sanqu.ground.errors import BadInput, Unavailable, not_found
+from sanqu.ground.errors import BadInput, Refused, Unavailable, not_found
 from sanqu.ground.i18n import Text
 from sanqu.ground.ledger import append
 from sanqu.ground.people.askers import Asker
@@ -182,14 +182,31 @@ def as_seen(city: City, view: View, rows: Sequence[Sequence[Any]]) -> list[dict[
 def look_up(city: City, view: View, keys: Sequence[tuple[Any, ...]]) -> list[dict[str, Any]]:
     """The rows of these keys as the asker may see them.
 
-    Raises `Unavailable` while the copy is being made for the first time.
+    Raises `Refused` where the asker may not read the key, `Unavailable` while the copy is being made for the first time.
     """
+    if not may_name_key(view):
+        raise _closed_key(view)
     with city.db.connection() as conn, conn.cursor(row_factory=tuple_row) as cursor:
         try:
             rows = cursor.execute(select_by_key(view, len(keys)), [part for key in keys for part in key]).fetchall()
         except psycopg.errors.UndefinedTable as fault:
             raise being_made(view.dataset.name) from fault
     return as_seen(city, view, rows)
+
+
+def may_name_key(view: View) -> bool:
+    """Whether the asker may read the key as it is: who may not would learn by it which row is whose."""
+    return all(item in view.items and not view.basis.rules[item].masks for item in view.law.contract.primaryKey)
+
+
+def _closed_key(view: View) -> Refused:
+    key = "、".join(view.law.contract.primaryKey)
+    return Refused(
+        "sharing.key-closed",
+        Text(zh=f"按键查询要能读取键本身：{key}", en=f"To look up by a key one must be allowed to read it: {key}"),
+        Text(zh="申请直接读取键，或用行接口按可读的数据项筛选", en="Apply to read the key, or filter rows by items you may read"),
+        view.dataset.name,
+    )
 
 
 def being_made(dataset: str) -> Unavailable:
