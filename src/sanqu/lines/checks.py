@@ -26,6 +26,10 @@ class Texture:
     """What is known of the text to come: the less can be in it, the less must be checked."""
 
     wide_spaces: bool = True
+    # Any space at all; without one nothing has to be trimmed.
+    spaces: bool = True
+    # The engine takes 1_000 for a number; nobody else does.
+    underscores: bool = True
     controls: bool = True
     # Bytes that did not decode stand in the text as U+FFFD.
     replaced: bool = False
@@ -106,7 +110,9 @@ def compile_checks(contract: Contract, columns: Mapping[str, str | None], textur
         ", ".join(part.clean() for part in parts),
         ", ".join(f"{part.value()} AS {quote_ident(part.item.name)}" for part in parts),
         # CASE stops at the first broken rule and looks at fewer rows with each; OR would work out every rule for every row.
-        f"CASE {' '.join(f'WHEN {condition} THEN true' for *_, condition in conditions)} ELSE false END" if conditions else "false",
+        f"CASE {' '.join(f'WHEN {condition} THEN true' for *_, condition in conditions)} ELSE false END"
+        if conditions
+        else "false",
         f"list_filter([{listed}], lambda f: f IS NOT NULL)" if listed else "NULL",
     )
 
@@ -131,7 +137,9 @@ class _Item:
         return f"{self.source} AS {self.raw}, {_TYPED[self.item.type].quick.format(raw=self.source)} AS {self.quick}"
 
     def _trim(self, of: str) -> str:
-        return f"trim({of}, {literal(WIDE_SPACES)})" if self.texture.wide_spaces else f"trim({of})"
+        if self.texture.wide_spaces:
+            return f"trim({of}, {literal(WIDE_SPACES)})"
+        return f"trim({of})" if self.texture.spaces else of
 
     def _said(self, trimmed: str) -> str:
         """SQL: trimmed text, NULL where it means that there is nothing."""
@@ -152,6 +160,8 @@ class _Item:
         # A word such as -999 may look like a number and still mean "none".
         guard = f" AND NOT {one_of(self.raw, [literal(word) for word in self.missing])}" if self.missing else ""
         test = typed.test.format(raw=self.raw, quick=self.quick)
+        if typed.underscored and self.texture.underscores:
+            test += f" AND NOT contains({self.raw}, '_')"
         slow = typed.slow(self._said(self._trim(self.raw)), self.item)
         return f"CASE WHEN {self.raw} IS NULL THEN NULL WHEN ({test}){guard} THEN {self.quick} ELSE {slow} END"
 
@@ -203,7 +213,10 @@ def _refuse_pattern(contract: str, item: str, pattern: str) -> None:
         raise BadInput(
             "lines.pattern",
             Text(zh=f"数据项 {item} 的 pattern 无法使用：{fault}", en=f"The pattern of {item} cannot be used: {fault}"),
-            Text(zh="改写成 RE2 支持的正则式（没有环视与反向引用）", en="Write it as RE2 takes it (no look-around, no back-references)"),
+            Text(
+                zh="改写成 RE2 支持的正则式（没有环视与反向引用）",
+                en="Write it as RE2 takes it (no look-around, no back-references)",
+            ),
             contract,
             facts={"item": item, "pattern": pattern},
         ) from fault
@@ -249,7 +262,9 @@ def _slow_boolean(text: str, _item: Field) -> str:
 
 
 DATE_PARTS = r"^(\d{4})[年./-](\d{1,2})[月./-](\d{1,2})日?(?:[ T]0{1,2}:00(?::00(?:\.0+)?)?Z?)?$"
-TIME_PARTS = r"^(\d{4})[年./-](\d{1,2})[月./-](\d{1,2})日?(?:\s*|T)(\d{1,2})[:时点](\d{1,2})(?:[:分](\d{1,2}(?:\.\d{1,9})?))?[分秒]?$"
+TIME_PARTS = (
+    r"^(\d{4})[年./-](\d{1,2})[月./-](\d{1,2})日?(?:\s*|T)(\d{1,2})[:时点](\d{1,2})(?:[:分](\d{1,2}(?:\.\d{1,9})?))?[分秒]?$"
+)
 ZONED = r"^\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?\s*(Z|[+-]\d{2}(:?\d{2})?)$"
 
 
@@ -293,12 +308,14 @@ class _Typed:
     quick: str
     test: str
     slow: Callable[[str, Field], str]
+    # Whether the quick cast reads underscores inside numbers.
+    underscored: bool = False
 
 
 _TYPED: dict[str, _Typed] = {
     # TRY_CAST alone rounds 1.5 to 2 and reads 0x10: only text that reads back the same is taken.
     "integer": _Typed("TRY_CAST({raw} AS BIGINT)", "CAST({quick} AS VARCHAR) = {raw}", _slow_integer),
-    "number": _Typed("TRY_CAST({raw} AS DOUBLE)", "isfinite({quick}) AND NOT contains({raw}, '_')", _slow_number),
+    "number": _Typed("TRY_CAST({raw} AS DOUBLE)", "isfinite({quick})", _slow_number, underscored=True),
     "year": _Typed("TRY_CAST({raw} AS INTEGER)", "CAST({quick} AS VARCHAR) = {raw} AND strlen({raw}) = 4", _slow_year),
     "boolean": _Typed("{raw} = 'true'", "{raw} IN ('true', 'false')", _slow_boolean),
     # Ten bytes hold no time of day, which a cast would cut off without a word.

@@ -135,7 +135,13 @@ def open_csv(opening: Opening, file: Path, source: Source, delimiter: str) -> Re
         numbered=f"SELECT row_number() OVER () AS _n, * FROM read_csv({path}, {options}, store_rejects=true, rejects_limit=0, "
         f"rejects_table='rejects_{number}', rejects_scan='rejects_scan_{number}')",
         strict=f"SELECT * FROM read_csv({path}, {options})",
-        texture=Texture(wide_spaces=seen.wide_spaces, controls=seen.controls, replaced=replaced),
+        texture=Texture(
+            wide_spaces=seen.wide_spaces,
+            spaces=seen.spaces,
+            underscores=seen.underscores,
+            controls=seen.controls,
+            replaced=replaced,
+        ),
         place=place,
         rejects=rejects,
         records=records,

@@ -121,6 +121,8 @@ class Scan:
     controls: bool
     lone_cr: bool
     wide_spaces: bool
+    spaces: bool
+    underscores: bool
     too_long: bool
 
 
@@ -133,7 +135,7 @@ WIDE_SPACES = ((b"\t", b"\t"), (b"\xc2", b"\xc2\xa0"), (b"\xe3", b"\xe3\x80\x80"
 def scan(file: Path, longest: int) -> Scan:
     """Look once over `file` (UTF-8) for what decides how it must be read; `longest` is the longest line allowed, in bytes."""
     size = since_newline = 0
-    quotes = controls = lone_cr = wide = too_long = False
+    quotes = controls = lone_cr = wide = spaces = underscores = too_long = False
     last = b""
     with file.open("rb", buffering=0) as stream:
         while chunk := stream.read(CHUNK):
@@ -144,13 +146,15 @@ def scan(file: Path, longest: int) -> Scan:
                 joined = last + chunk if last == b"\r" else chunk
                 complete = joined[:-1] if joined.endswith(b"\r") else joined
                 lone_cr = lone_cr or complete.count(b"\r") != complete.count(b"\r\n")
+            spaces = spaces or b" " in chunk
+            underscores = underscores or b"_" in chunk
             wide = wide or any(first in chunk and whole in chunk for first, whole in WIDE_SPACES)
             first, final = chunk.find(b"\n"), chunk.rfind(b"\n")
             since_newline += len(chunk) if first < 0 else first
             too_long = too_long or since_newline > longest or (longest < CHUNK and _long_inside(chunk, longest))
             since_newline = since_newline if first < 0 else len(chunk) - final - 1
             last = chunk[-1:]
-    return Scan(size, quotes, controls, lone_cr or last == b"\r", wide, too_long or since_newline > longest)
+    return Scan(size, quotes, controls, lone_cr or last == b"\r", wide, spaces, underscores, too_long or since_newline > longest)
 
 
 @dataclass(frozen=True)
@@ -257,7 +261,7 @@ def repair(file: Path, into: Path, delimiter: str, longest: int) -> Repaired:
 
 def _sound_record(delimiter: str) -> re.Pattern[bytes]:
     d = re.escape(delimiter.encode())
-    cell = rb'\s*"(?:[^"]|"")*"\s*|[^"' + d + rb'\n][^' + d + rb"\n]*|"
+    cell = rb'\s*"(?:[^"]|"")*"\s*|[^"' + d + rb"\n][^" + d + rb"\n]*|"
     return re.compile(rb"(?:" + cell + rb")(?:" + d + rb"(?:" + cell + rb"))*")
 
 
