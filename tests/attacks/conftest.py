@@ -82,7 +82,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """One line: how many attempts were made, how many leaked."""
-    reports = [report for found in terminalreporter.stats.values() for report in found if hasattr(report, "user_properties")]
+    reports = [report for found in terminalreporter.stats.values() for report in found if isinstance(report, pytest.TestReport)]
     said = [name for report in reports if report.when == "call" for name, _ in report.user_properties]
     leaks, tried = said.count(LEAKED), said.count(TRIED)
     if leaks or tried:
