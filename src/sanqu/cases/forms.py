@@ -1,0 +1,158 @@
+"""The form (表单) of a task: its fields, and the check of what was filled in."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from datetime import date
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+from pydantic import Field as Given
+
+from sanqu.cases.conditions import holds
+from sanqu.ground.errors import BadInput
+from sanqu.ground.i18n import Text
+
+TRUE = frozenset({True, "true", "on", "1", "yes", "是"})
+FALSE = frozenset({False, "false", "off", "0", "no", "否"})
+LARGEST = 1e15
+
+
+class Option(BaseModel):
+    """One of the answers to a choice."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    value: str = Given(min_length=1, max_length=100)
+    title: Text = Text()
+
+
+class Field(BaseModel):
+    """One field. `when` is a condition over the case's data and the other fields: unmet, what was filled in is let go."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = Given(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,62}$")
+    type: Literal["text", "long", "choice", "number", "date", "boolean"] = "text"
+    title: Text = Text()
+    about: Text = Text()
+    required: bool = False
+    when: str = ""
+    # For a choice; `"legal"` stands for the legal grounds that the task lists.
+    options: tuple[Option, ...] | Literal["legal"] = ()
+    most: int = Given(default=2000, ge=1, le=20_000)
+
+
+class Unfit(Exception):
+    """A value that does not fit its field, with what would."""
+
+    def __init__(self, zh: str, en: str) -> None:
+        self.said = Text(zh=zh, en=en)
+        super().__init__(en)
+
+
+def check_result(fields: Sequence[Field], given: Mapping[str, Any], data: Mapping[str, Any], thing: str) -> dict[str, Any]:
+    """What was filled in, in the types of the fields; dates as ISO text, what was left empty left out.
+
+    Raises `BadInput` with what is wrong at each field in `facts["fields"]`.
+    """
+    faults: dict[str, Text] = {
+        name: Text(zh="没有这一项", en="there is no such field") for name in given.keys() - {f.name for f in fields}
+    }
+    values: dict[str, Any] = {}
+    for field in fields:
+        try:
+            value = _value(field, given.get(field.name))
+        except Unfit as fault:
+            faults[field.name] = fault.said
+            continue
+        if value is not None:
+            values[field.name] = value
+    applying = {f.name for f in fields if not f.when or holds(f.when, {**data, **values}, thing)}
+    for field in fields:
+        if field.name not in applying:
+            values.pop(field.name, None)
+            faults.pop(field.name, None)
+        elif field.required and field.name not in values and field.name not in faults:
+            faults[field.name] = Text(zh="必填", en="is needed")
+    if faults:
+        raise _unfit(fields, faults, thing)
+    return values
+
+
+def _unfit(fields: Sequence[Field], faults: Mapping[str, Text], thing: str) -> BadInput:
+    titles = {field.name: field.title for field in fields}
+    said = [(titles.get(name, Text(zh=name[:80], en=name[:80])), fault) for name, fault in faults.items()]
+    return BadInput(
+        "cases.form",
+        Text(
+            zh="填写有误：" + "；".join(f"{title.zh}：{fault.zh}" for title, fault in said),
+            en="The form does not fit: " + "; ".join(f"{title.in_('en')}: {fault.en}" for title, fault in said),
+        ),
+        Text(zh="改正后再提交", en="Mend it and send it again"),
+        thing,
+        facts={"fields": {name[:80]: fault.model_dump() for name, fault in faults.items()}},
+    )
+
+
+def _value(field: Field, given: Any) -> Any:
+    if isinstance(given, str):
+        given = given.strip()
+    if given is None or given == "":
+        return None
+    match field.type:
+        case "boolean":
+            return _boolean(given)
+        case "number":
+            return _number(given)
+        case "date":
+            return _date(given)
+        case "choice":
+            return _choice(field, given)
+    return _text(field, given)
+
+
+def _boolean(given: Any) -> bool:
+    if isinstance(given, str | bool | int) and given in TRUE:
+        return True
+    if isinstance(given, str | bool | int) and given in FALSE:
+        return False
+    raise Unfit("应是 是 或 否", "must be yes or no")
+
+
+def _number(given: Any) -> int | float:
+    if isinstance(given, int | float) and not isinstance(given, bool):
+        number = float(given)
+    elif isinstance(given, str) and len(given) <= 40:
+        try:
+            number = float(given)
+        except ValueError as fault:
+            raise Unfit("应是数", "must be a number") from fault
+    else:
+        raise Unfit("应是数", "must be a number")
+    if not math.isfinite(number) or abs(number) > LARGEST:
+        raise Unfit("数太大", "is too large a number")
+    return int(number) if number.is_integer() else number
+
+
+def _date(given: Any) -> str:
+    try:
+        return date.fromisoformat(given).isoformat()
+    except (TypeError, ValueError) as fault:
+        raise Unfit("应是日期，如 2026-10-09", "must be a date, such as 2026-10-09") from fault
+
+
+def _choice(field: Field, given: Any) -> str:
+    known = [option.value for option in field.options if isinstance(option, Option)]
+    if given not in known:
+        raise Unfit(f"应是 {'、'.join(known)} 之一", f"must be one of {', '.join(known)}")
+    return str(given)
+
+
+def _text(field: Field, given: Any) -> str:
+    if not isinstance(given, str) or "\0" in given:
+        raise Unfit("应是文字", "must be text")
+    if len(given) > field.most:
+        raise Unfit(f"至多 {field.most} 个字符", f"has at most {field.most} characters")
+    return given

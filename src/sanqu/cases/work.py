@@ -1,0 +1,133 @@
+"""What waits for whom (待办), and doing it: tasks are completed and cases withdrawn here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from psycopg.types.json import Jsonb
+
+from sanqu.cases.forms import check_result
+from sanqu.cases.history import find_case, note_step
+from sanqu.cases.records import TASK_COLUMNS, Case, Task, person_label, task_from
+from sanqu.cases.rights import MAY_ACT, NEAR, VISIBLE, check_may_act, reach_of
+from sanqu.cases.steps import cancel_tasks, finish, hold, keep, move_on, ready_tasks, within
+from sanqu.ground.city import City
+from sanqu.ground.clock import CITY_ZONE, now
+from sanqu.ground.database import Connection
+from sanqu.ground.errors import Conflict, Refused, not_found
+from sanqu.ground.i18n import Text
+from sanqu.ground.people.askers import Asker
+
+FROM_TASKS = "FROM case_task t JOIN case_case c ON c.id = t.case_id"
+# Those without a deadline come last; what is overdue is due first of all.
+ORDER = "ORDER BY t.due NULLS LAST, t.made, t.id LIMIT %(limit)s OFFSET %(offset)s"
+LISTS = {
+    False: f"SELECT {TASK_COLUMNS} {FROM_TASKS} WHERE t.state = 'ready' AND {NEAR} {ORDER}",
+    True: f"SELECT {TASK_COLUMNS} {FROM_TASKS} WHERE t.state = 'ready' AND {MAY_ACT} {ORDER}",
+}
+COUNTS = {
+    False: f"SELECT count(*) AS n FROM case_task t WHERE t.state = 'ready' AND {NEAR}",
+    True: f"SELECT count(*) AS n FROM case_task t WHERE t.state = 'ready' AND {MAY_ACT}",
+}
+ONE = f"SELECT {TASK_COLUMNS}, c.id AS case_id {FROM_TASKS} WHERE t.id = %(task)s AND {VISIBLE}"
+DONE = "UPDATE case_task SET state = 'done', done_at = %(at)s, done_by = %(by)s, result = %(result)s WHERE id = %(id)s"
+
+
+def tasks_for(city: City, asker: Asker, *, below: bool = False, limit: int = 50, offset: int = 0) -> tuple[list[Task], int]:
+    """A page of the open tasks of the asker and of the units at which they hold a role, the most urgent first; and how many.
+
+    With `below`, whatever the asker may do: a steward in the units below too, an administrator everywhere.
+    """
+    with city.db.connection() as conn:
+        given = reach_of(conn, asker)
+        rows = conn.execute(LISTS[below], {**given, "limit": limit, "offset": offset}).fetchall()
+        counted = conn.execute(COUNTS[below], given).fetchone()
+    return [task_from(row) for row in rows], int(counted["n"]) if counted else 0
+
+
+def find_task(city: City, asker: Asker, task_id: UUID) -> Task:
+    """A task, whether or not the asker may do it; raises `NotFound` for one of a case that they may not know of."""
+    with city.db.connection() as conn:
+        return task_from(_row_of(conn, asker, task_id))
+
+
+def complete_task(
+    city: City, asker: Asker, task_id: UUID, result: Mapping[str, Any], *, conn: Connection | None = None, at: datetime | None = None,
+) -> Case:  # fmt: skip
+    """Complete a task with what was filled into its form, and let the case move on; returns the case as it stands then.
+
+    Of two who complete it at once, one does and the other gets `Conflict`. Raises `NotFound`, `Refused` for one whose task it
+    is not, `BadInput` with what is wrong at each field; what a service task raises undoes the whole step.
+    """
+    at = at or now()
+    with within(city, conn) as held_by:
+        held = hold(held_by, _row_of(held_by, asker, task_id)["case_id"])
+        # Read again: while the row was waited for, somebody may have been faster.
+        task = task_from(_row_of(held_by, asker, task_id))
+        check_may_act(held_by, asker, task)
+        if task.state != "ready":
+            raise _not_open(task)
+        values = check_result(task.form, result, held.case.data, f"case:{task.case}")
+        held_by.execute(DONE, {"at": at, "by": asker.label, "result": Jsonb(values), "id": task.id})
+        note_step(held_by, held.case, at, asker.label, "done", task=task.id, facts={"task": task.name, "unit": task.unit})
+        # What was not filled in this time is not what was said the last time round.
+        held.learn({**{field.name: None for field in task.form}, **values})
+        held.running.complete(task.id)
+        return move_on(city, held_by, held, at)
+
+
+def withdraw_case(
+    city: City, asker: Asker, number: str, reason: str = "", *, conn: Connection | None = None, at: datetime | None = None
+) -> Case:
+    """End a case at the wish of its applicant; its open tasks are cancelled.
+
+    Raises `NotFound`, `Refused` for others than the applicant and administrators, `Conflict` when it has ended.
+    """
+    at = at or now()
+    found = find_case(city, asker, number)
+    if found.applicant != person_label(asker) and not asker.is_admin:
+        raise Refused(
+            "cases.withdraw",
+            Text(zh="只有申请人可以撤回", en="Only the applicant may withdraw a case"),
+            Text(zh="请申请人撤回", en="Ask the applicant to do it"),
+            f"case:{number}",
+        )
+    with within(city, conn) as held_by:
+        held = hold(held_by, found.id)
+        if held.case.state != "open":
+            raise Conflict(
+                "cases.ended",
+                Text(zh="办件已经办结或撤回", en="The case has ended"),
+                Text(zh="需要的话重新申请", en="Start a new one if needed"),
+                f"case:{number}",
+                facts={"state": held.case.state},
+            )
+        held.learn({"withdrawn_because": reason[:2000]})
+        held.case = replace(held.case, state="withdrawn", outcome="withdrawn", closed=at)
+        keep(held_by, held)
+        cancel_tasks(held_by, held.case, sorted(ready_tasks(held_by, held.case)), at)
+        finish(city, held_by, held.case, at, asker.label)
+        return held.case
+
+
+def _row_of(conn: Connection, asker: Asker, task_id: UUID) -> dict[str, Any]:
+    row = conn.execute(ONE, {"task": task_id, **reach_of(conn, asker)}).fetchone()
+    if row is None:
+        raise not_found(Text(zh="任务", en="task"), str(task_id))
+    return row
+
+
+def _not_open(task: Task) -> Conflict:
+    when = f"{task.done_at.astimezone(CITY_ZONE):%Y-%m-%d %H:%M}" if task.done_at else ""
+    zh, en = ("已由他人办理", "was done already") if task.state == "done" else ("已不需办理", "need not be done any more")
+    return Conflict(
+        "cases.task-closed",
+        Text(zh=f"这项任务{zh}（{when}）", en=f"The task {en} ({when})"),
+        Text(zh="看办件现在到了哪一步", en="Look at where the case stands now"),
+        f"case:{task.case}",
+        facts={"case": task.case, "state": task.state},
+    )
