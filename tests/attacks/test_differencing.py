@@ -14,11 +14,14 @@ from sanqu.ground.people.askers import Asker
 from sanqu.lake import Commit, Contract, lake_of
 from sanqu.sharing.door import Question, ask
 
-from .attempts import Attempt, attempt
+from .attempts import Attempt, attempt, guess
 from .county import EVERYONE, RESIDENTS, STEWARD, Person, give, officer, residents_rows, stranger
 from .hall import Hall
 
 SUM = "SELECT sum(income) AS s FROM residents"
+# Two people have less: whoever could tell this threshold from another would know about them.
+SECOND = sorted(one.income for one in EVERYONE)[2]
+BELOW = f"WITH t AS (SELECT name, sum(income) AS s FROM residents GROUP BY name) {SUM} r JOIN t ON t.name = r.name WHERE t.s >= {{}} OR t.s IS NULL"
 
 ATTEMPTS = [
     attempt("all, then all but one", f"{SUM}", f"{SUM} WHERE name <> 'person 7'"),
@@ -86,6 +89,15 @@ ATTEMPTS = [
     attempt("an item for joins, sorted", "SELECT r.name FROM residents r JOIN shops s ON s.owner = r.id ORDER BY r.id"),
     attempt("an item for joins, minimal", "SELECT min(r.id) FROM residents r JOIN shops s ON s.owner = r.id"),
     attempt("an item for joins, of a stranger", "SELECT count(*) FROM residents r JOIN shops s ON s.owner = r.id", who=stranger),
+    guess("a figure of one inside a FILTER", "SELECT sum(income) FILTER (WHERE age > 0 AND {} < (SELECT sum(r.savings) FROM residents r WHERE r.name = 'person 9')) FROM residents", 1, 10**12),
+    guess("a figure of one inside a HAVING of groups", "SELECT diagnosis FROM residents GROUP BY diagnosis HAVING {} < (SELECT sum(r.savings) FROM residents r WHERE r.name = 'person 9') ORDER BY 1", 1, 10**12),
+    guess("a figure of one inside a WHERE", "SELECT sum(income) FROM residents WHERE {} < (SELECT sum(r.savings) FROM residents r WHERE r.name = 'person 9')", 1, 10**12),
+    guess("a figure of one inside an ORDER BY", "SELECT town, sum(income) FROM residents GROUP BY town ORDER BY CASE WHEN {} < (SELECT sum(r.savings) FROM residents r WHERE r.name = 'person 9') THEN town END, town DESC", 1, 10**12),
+    Attempt("a figure of one inside a CTE, by what is refused then", (SUM, BELOW.format(0)), twin=(SUM, BELOW.format(SECOND))),
+    attempt("a figure of one inside a CTE that hides whom the figure is about", f"{SUM}",
+            f"WITH t AS (SELECT name, sum(income) AS s FROM residents GROUP BY name) {SUM} r JOIN t ON t.name = r.name WHERE r.name <> 'person 7' AND (t.s IS NULL OR 1 = 2)"),
+    attempt("a figure of one in a subquery that hides whom the figure is about", f"{SUM}",
+            f"{SUM} WHERE name <> 'person 7' AND (SELECT sum(q.income) FROM residents q WHERE q.name = 'person 8') IS NULL"),
 ]  # fmt: skip
 
 

@@ -118,8 +118,8 @@ def rewrite(resolved: Resolved, sources: Mapping[str, Source]) -> Rewritten:
     restricted = [one for one in resolved.occurrences if not sources[one.dataset].basis.rules[one.item].plain]
     figures = _Figures(resolved.tree, sources, restricted)
     figures.check()
-    cells = figures.cells()
     figures.guard()
+    cells = figures.cells()
     instead: list[exp.Expr] = []
     barriers: list[tuple[str, exp.Select]] = []
     for table, dataset in resolved.tables:
@@ -198,15 +198,16 @@ class _Figures:
 
     def __init__(self, tree: exp.Query, sources: Mapping[str, Source], restricted: Sequence[Occurrence]) -> None:
         self._tree, self._sources = tree, sources
-        self._sums: dict[int, tuple[exp.AggFunc, Occurrence]] = {}
+        # By the aggregate: its occurrence, itself with its FILTER, the condition of that.
+        self._sums: dict[int, tuple[Occurrence, exp.Expr, exp.Expr | None]] = {}
         self._groups: list[Occurrence] = []
         for one in restricted:
             aggregate = summed(one.column) if one.select is one.owner else None
             if aggregate is not None:
-                self._sums[id(aggregate)] = (aggregate, one)
+                self._sums[id(aggregate)] = (one, *_with_filter(aggregate))
             elif isinstance(one.column.parent, exp.Group):
                 self._groups.append(one)
-        self._all = [one for _, one in self._sums.values()] + self._groups
+        self._all = [one for one, _, _ in self._sums.values()] + self._groups
         self.counted = frozenset(id(one.table) for one in self._all)
 
     def check(self) -> None:
@@ -224,6 +225,9 @@ class _Figures:
                 if isinstance(around.parent, exp.With) and around.parent.args.get("recursive"):
                     raise refused("递归查询里的受限数据项", "an item for aggregates or groups in a recursive query")
                 around = around.find_ancestor(exp.CTE)
+        for _, _, condition in self._sums.values():
+            if condition is not None and condition.find(exp.Query) is not None:
+                raise refused("受限数据项的 FILTER 里的子查询", "a subquery in the FILTER of an item for aggregates")
         for one in self._groups:
             self._check_beside(one.select)
 
@@ -245,22 +249,29 @@ class _Figures:
         return any(node in names for node in around) or any(id(node) in self._sums for node in around)
 
     def guard(self) -> None:
-        """Name a group only when it holds enough subjects; tell a figure only when enough stand behind it, each row once."""
+        """Name a group only when it holds enough subjects; tell a figure only when enough stand behind it, each row once.
+
+        What is guarded stays where it is, uncopied: figures stand inside others' conditions, and must be found there.
+        """
         for one in self._groups:
             if isinstance(one.select, exp.Select):
-                enough = _enough(_own(one, SUBJECT), self._sources[one.dataset].least, None)
-                one.select.having(exp.and_(enough, _once(one, None)), copy=False)
-        for aggregate, one in self._sums.values():
-            whole, condition = _with_filter(aggregate)
+                least = self._sources[one.dataset].least
+                _and_having(one.select, exp.and_(_enough(_own(one, SUBJECT), least, None), _once(one, None)))
+        for one, whole, condition in self._sums.values():
             guards = exp.and_(_enough(_there(one), self._sources[one.dataset].least, condition), _once(one, condition))
-            figure = whole.copy()
-            whole.replace(exp.Case(ifs=[exp.If(this=guards, true=figure)]))
+            place = exp.Null()
+            whole.replace(place)
+            place.replace(exp.Case(ifs=[exp.If(this=guards, true=whole)]))
+            if whole.root() is not self._tree:
+                raise refused("这样嵌套的汇总", "figures nested like this")
 
     def cells(self) -> list[_Cell]:
-        """For each guarded figure, the SELECT that lists who stands behind it in each group."""
+        """For each guarded figure, the SELECT that lists who stands behind it in each group.
+
+        To be asked after `guard`: what a figure's own tables rest on must be as it is in the answer.
+        """
         made = []
-        for aggregate, one in self._sums.values():
-            _, condition = _with_filter(aggregate)
+        for one, _, condition in self._sums.values():
             made.append(self._cell(one, one.item, self._subjects_of(one, _there(one), one.column, condition)))
         for one in self._groups:
             made.append(self._cell(one, one.item, self._subjects_of(one, _own(one, SUBJECT), one.column, None)))
@@ -325,6 +336,15 @@ def _sources_of(select: exp.Expr) -> set[str]:
     parts = [select.args.get("from_"), *(select.args.get("joins") or ()), *(select.args.get("laterals") or ())]
     kinds = (exp.Table, exp.Subquery, exp.Unnest, exp.Lateral, exp.Values)
     return {node.alias_or_name for part in parts for node in _nodes(part) if isinstance(node, kinds)}
+
+
+def _and_having(select: exp.Select, condition: exp.Expr) -> None:
+    """Add to what a group must satisfy, without a copy of what it must satisfy already."""
+    there = select.args.get("having")
+    if there is None:
+        select.set("having", exp.Having(this=condition))
+    else:
+        there.set("this", exp.And(this=exp.Paren(this=there.this), expression=exp.Paren(this=condition)))
 
 
 def _ungroup(select: exp.Select, names: set[exp.Column]) -> None:
