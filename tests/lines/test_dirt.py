@@ -81,6 +81,16 @@ def test_broken_lines_nul_bytes_and_open_quotes_go_to_quarantine_with_their_line
     assert found == {(3, "columns"), (4, "columns"), (5, "control-character"), (6, "quotes"), (11, "encoding")}
 
 
+def test_in_a_large_file_read_by_several_threads_each_bad_row_keeps_its_line(city: City, load: Load) -> None:
+    filled = 1_000_000
+    body = "".join(f"{n},{'shop with a long name' if n % 100_000 == 7 else 'shop'},2021-01-01,{n},true,shop\n" for n in range(filled))
+    run = load(HEAD + body + f"{filled - 1},late double,,,,\n")
+    assert (run.read, run.inserted, run.quarantined) == (filled + 1, filled - 10, 11)
+    found = list_quarantine(city, line="shops")
+    assert [q.place for q in found] == [{"line": int(q.items["id"] or 0) + 2} for q in found[:-1]] + [{"line": filled + 2}]
+    assert found[-1].faults[0].want == f"line {filled + 1}"
+
+
 def test_a_line_beyond_the_limit_is_set_aside_and_the_rest_is_read(city: City, load: Load) -> None:
     run = load(HEAD + "1,a,,,,\n2," + "x" * (20 << 20) + ",,,,\n3,c,,,,\n")
     assert (run.read, run.inserted, run.quarantined) == (3, 2, 1)

@@ -38,6 +38,8 @@ DATASET_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,99}")
 ITEM_NAME_LIMIT = 120
 # DuckLake's own columns, and the row number that SQL sees.
 RESERVED = frozenset({"row_id", "rowid", "begin_snapshot", "end_snapshot", "snapshot_id", "change_type"})
+# What lines call the columns beside the items while they check rows.
+BESIDE_ITEMS = re.compile(r"_(n|bad|faults|cells|[rqc]\d+)")
 DURATION = re.compile(r"P(?!$)(\d+Y)?(\d+M)?(\d+W)?(\d+D)?(T(?=\d)(\d+H)?(\d+M)?(\d+S)?)?")
 
 
@@ -192,7 +194,7 @@ def _check_names(contract: Contract) -> None:
     for item in contract.fields:
         if not item.name or len(item.name) > ITEM_NAME_LIMIT or item.name.casefold().startswith("_sanqu"):
             raise _contradiction(contract.name, f"fields.{item.name}", "名称不可用", "the name cannot be used")
-        if item.name.casefold() in RESERVED:
+        if item.name.casefold() in RESERVED or BESIDE_ITEMS.fullmatch(item.name.casefold()):
             raise _contradiction(
                 contract.name, f"fields.{item.name}", "这个名称由数据湖自己使用", "the lake keeps this name for itself"
             )

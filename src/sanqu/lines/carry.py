@@ -58,7 +58,10 @@ def _at(unit: Unit, note: Text) -> Text:
 def _may_go_straight(opening: Opening, reading: Reading) -> bool:
     contract, line = opening.contract, opening.line
     looked_up = contract.foreignKeys or any(item.constraints.unique for item in contract.fields)
-    return reading.large and not looked_up and not line.cursor and line.mode in ("append", "upsert")
+    if not reading.large or looked_up or line.cursor:
+        return False
+    # Where rows are there already, each must be looked for: the source would be read once for its keys and once for its rows.
+    return line.mode == "append" or (line.mode == "upsert" and not lake_of(opening.city).count(line.dataset))
 
 
 def _carry_straight(opening: Opening, unit: Unit, run: int, reading: Reading, checks: Checks) -> Carried | None:
@@ -106,12 +109,12 @@ def _carry_staged(
     stage = Stage(opening.duck, opening.contract)
     try:
         try:
-            staged = stage.fill(checks.staged(reading.numbered))
+            staged = stage.fill(checks.staged(reading.rows, len(reading.columns)))
         except duckdb.Error as fault:
             raise _unreadable(unit, fault) from fault
         rejects = reading.rejects()
         read = staged + len(rejects)
-        there = reading.records()
+        there = reading.records(read)
         if there is not None and read != there:
             raise _rows_lost(unit, read, there)
         past, cursor = stage.leave_past(opening.line, opening.since)
@@ -160,7 +163,7 @@ def _refusals(stage: Stage, reading: Reading, bound: Bound, rejects: list[Reject
         fault = Fault(item="", value=reject.raw[:200], rule=reject.rule, want=reject.want,
                       explanation=word_fault(reject.rule, reject.raw[:200], reject.want))  # fmt: skip
         yield Refusal(dict(reject.place), {"": reject.raw}, items, (fault,))
-    for number, faults, cells in stage.refused_rows(reading.numbered, len(reading.columns)):
+    for number, faults, cells in stage.refused_rows(reading.rows, len(reading.columns)):
         raw = {name or f"#{i + 1}": cell for i, (name, cell) in enumerate(zip(reading.columns, cells, strict=True))}
         items = {item: cells[at] for item, at in bound.columns.items()}
         told = tuple(_told(reading, fault) for fault in faults)

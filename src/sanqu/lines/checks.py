@@ -46,12 +46,13 @@ class Checks:
     _bad: str
     _faults: str
 
-    def staged(self, relation: str) -> str:
-        """SQL: `_n`, every item typed, and `_faults`, for `relation` with columns `_n`, `c0`, `c1`, …"""
+    def staged(self, relation: str, width: int) -> str:
+        """SQL: every item typed, `_faults`, and `_cells` as they came where there are faults; for `width` columns `c0`, `c1`, …"""
         names = ", ".join(quote_ident(name) for name in self.items)
+        cells, kept = ", ".join(f"_c{i}" for i in range(width)), ", ".join(f"c{i} AS _c{i}" for i in range(width))
         return (
-            f"SELECT _n, {names}, CASE WHEN _bad THEN {self._faults} END AS _faults FROM "
-            f"(SELECT *, {self._bad} AS _bad FROM (SELECT *, {self._values} FROM (SELECT _n, {self._clean} FROM ({relation}))))"
+            f"SELECT {names}, CASE WHEN _bad THEN {self._faults} END AS _faults, CASE WHEN _bad THEN [{cells}] END AS _cells FROM "
+            f"(SELECT *, {self._bad} AS _bad FROM (SELECT *, {self._values} FROM (SELECT {kept}, {self._clean} FROM ({relation}))))"
         )
 
     def guarded(self, relation: str) -> str:

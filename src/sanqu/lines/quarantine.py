@@ -56,6 +56,8 @@ class Refusal:
 def _storable(value: Any) -> Any:
     """PostgreSQL text holds no NUL and no half of a surrogate pair: both are shown by a sign."""
     if isinstance(value, str):
+        if value.isprintable():
+            return value
         return value.replace("\x00", "␀").encode("utf-8", "replace").decode("utf-8")
     if isinstance(value, Mapping):
         return {_storable(key): _storable(one) for key, one in value.items()}

@@ -98,7 +98,7 @@ def _fill(stage: Stage, spool: Path, contract: Contract, rows: list[Quarantined]
     values: list[dict[str, Any]] = [{**row.items, **(row.mended or {})} for row in rows]
     write_texts(spool, names, ([_text(one.get(name)) for name in names] for one in values))
     checks = compile_checks(contract, {name: f"c{index}" for index, name in enumerate(names)}, Texture(replaced=False))
-    stage.fill(checks.staged(f"SELECT file_row_number AS _n, * FROM read_parquet('{spool}', file_row_number=true)"))
+    stage.fill(checks.staged(f"SELECT * FROM read_parquet('{spool}')", len(names)))
 
 
 def _text(value: Any) -> str | None:
@@ -115,12 +115,12 @@ def _faults(stage: Stage, rows: list[Quarantined]) -> dict[int, tuple[Fault, ...
         told = []
         for said in faults:
             want = said["want"] or ""
-            want = f"row {rows[int(want[1:])].id}" if want.startswith("#") else want
+            want = f"row {rows[int(want[1:]) - 1].id}" if want.startswith("#") else want
             told.append(
                 Fault(item=said["item"], value=said["value"], rule=said["rule"], want=want,
                       explanation=word_fault(said["rule"], said["value"], want))
             )  # fmt: skip
-        bad[rows[int(number)].id] = tuple(told)
+        bad[rows[int(number) - 1].id] = tuple(told)
     return bad
 
 

@@ -10,6 +10,7 @@ import duckdb
 
 from sanqu.ground.city import City
 from sanqu.lake import Contract, lake_of, quote_ident
+from sanqu.lake.keys import all_differ
 from sanqu.lake.tables import table_of
 from sanqu.lines.checks import FAULT_TYPE, literal
 from sanqu.lines.records import Line
@@ -24,14 +25,15 @@ class Stage:
     def __init__(self, duck: duckdb.DuckDBPyConnection, contract: Contract) -> None:
         self.duck, self.contract = duck, contract
         number = next(_numbers)
-        self.table, self.aside = f"temp.main._stage_{number}", f"temp.main._aside_{number}"
+        self.rows, self.table, self.aside = (f"temp.main._{name}_{number}" for name in ("rows", "stage", "aside"))
         self.items = ", ".join(quote_ident(name) for name in contract.names)
         self.key = [quote_ident(name) for name in contract.primaryKey]
         self._any_aside = False
 
     def close(self) -> None:
         """Drop the tables."""
-        self.duck.execute(f"DROP TABLE IF EXISTS {self.table}")
+        self.duck.execute(f"DROP VIEW IF EXISTS {self.table}")
+        self.duck.execute(f"DROP TABLE IF EXISTS {self.rows}")
         self.duck.execute(f"DROP TABLE IF EXISTS {self.aside}")
 
     def _number(self, query: str) -> int:
@@ -40,7 +42,9 @@ class Stage:
 
     def fill(self, checked: str) -> int:
         """Run `checked` (`Checks.staged`) into the stage; returns how many rows came."""
-        self.duck.execute(f"CREATE TEMP TABLE {self.table.rpartition('.')[2]} AS {checked}")
+        # Rows lie in a table as they came, though several threads bring them: counting them on the way would bind it to one.
+        self.duck.execute(f"CREATE TEMP TABLE {self.rows.rpartition('.')[2]} AS {checked}")
+        self.duck.execute(f"CREATE TEMP VIEW {self.table.rpartition('.')[2]} AS SELECT rowid + 1 AS _n, * FROM {self.rows}")
         # kind: past (the cursor is beyond it), same (an exact double), bad (a fault found late).
         self.duck.execute(f"CREATE TEMP TABLE {self.aside.rpartition('.')[2]} (_n BIGINT, kind VARCHAR, fault {FAULT_TYPE})")
         return self._number(f"SELECT count(*) FROM {self.table}")
@@ -92,6 +96,8 @@ class Stage:
         What a fault wants is then `#` and the number of the earlier row.
         """
         if not self.key:
+            return
+        if all_differ(self.duck, self.good(), self.contract.primaryKey):
             return
         keys = ", ".join(self.key)
         twice = f"SELECT {keys} {self._good} GROUP BY {keys} HAVING count(*) > 1"
@@ -151,17 +157,18 @@ class Stage:
         ).fetchone()
         return (str(row[0]), str(row[1]), str(row[2])) if row else None
 
-    def refused_rows(self, numbered: str, width: int) -> Iterator[tuple[int, list[dict[str, str | None]], list[str | None]]]:
-        """Each row with faults: its number, its faults, its cells as they came (the source is read once more for them)."""
-        if not self.refused():
-            return
-        cells = ", ".join(f"s.c{index}" for index in range(width))
-        bad = (
-            f"SELECT _n, _faults FROM {self.table} WHERE _faults IS NOT NULL "
-            f"UNION ALL SELECT _n, list(fault) FROM {self.aside} WHERE kind = 'bad' GROUP BY _n"
-        )
-        found = self.duck.execute(f"SELECT b._n, b._faults, {cells} FROM ({numbered}) s JOIN ({bad}) b ON b._n = s._n ORDER BY b._n")
-        for number, faults, *row in iter_rows(found):
+    def refused_rows(self, source: str, width: int) -> Iterator[tuple[int, list[dict[str, str | None]], list[str | None]]]:
+        """Each row with faults: its number, its faults, its cells as they came.
+
+        Of rows whose fault showed late the cells were not kept: for them `source` is read once more.
+        """
+        bad = f"SELECT _n, _faults, _cells FROM {self.table} WHERE _faults IS NOT NULL"
+        if self._number(f"SELECT count(*) FROM {self.aside} WHERE kind = 'bad'"):
+            late = f"SELECT _n, list(fault) AS faults FROM {self.aside} WHERE kind = 'bad' GROUP BY _n"
+            cells = ", ".join(f"s.c{index}" for index in range(width))
+            counted = f"SELECT row_number() OVER () AS _n, * FROM ({source})"
+            bad += f" UNION ALL SELECT b._n, b.faults, [{cells}] FROM ({counted}) s JOIN ({late}) b ON b._n = s._n"
+        for number, faults, row in iter_rows(self.duck.execute(f"{bad} ORDER BY _n")):
             yield int(number), list(faults), [None if cell is None else str(cell) for cell in row]
 
 

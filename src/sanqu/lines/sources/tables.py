@@ -100,12 +100,17 @@ def open_csv(opening: Opening, file: Path, source: Source, delimiter: str) -> Re
     )
     path = literal(str(clean))
     head = 1 if source.header else 0
-    counted = cache(lambda: texts.count_lines(clean))
+    every_line: list[bool] = []
+    blank = cache(lambda: not every_line and texts.has_blank_lines(clean))
 
-    def records() -> int | None:
+    def records(read: int) -> int | None:
         if fixed:
             return fixed.records - head + len(fixed.rejects)
-        return None if counted().blank or replaced else counted().lines - head
+        there = texts.count_lines(clean) - head
+        if there == read:
+            # Each line was a row: so none is blank, and that need not be looked for.
+            every_line.append(True)
+        return None if blank() or replaced else there
 
     found: list[int] = []
 
@@ -121,18 +126,14 @@ def open_csv(opening: Opening, file: Path, source: Source, delimiter: str) -> Re
     def place_of_line(line: int) -> dict[str, Any]:
         if fixed and 0 < line <= len(fixed.lines):
             return {"line": fixed.lines[line - 1]}
-        return {"record": line} if counted().blank else {"line": line}
+        return {"record": line} if blank() else {"line": line}
 
     def place(n: int) -> dict[str, Any]:
-        # Rows the reader left out stand between those it counted.
-        line, before = n + head, -1
-        while (now := bisect_right(found, line)) != before:
-            line, before = n + head + now, now
-        return place_of_line(line)
+        return place_of_line(_among(found, n + head))
 
     return Reading(
         columns=columns,
-        numbered=f"SELECT row_number() OVER () AS _n, * FROM read_csv({path}, {options}, store_rejects=true, rejects_limit=0, "
+        rows=f"SELECT * FROM read_csv({path}, {options}, store_rejects=true, rejects_limit=0, "
         f"rejects_table='rejects_{number}', rejects_scan='rejects_scan_{number}')",
         strict=f"SELECT * FROM read_csv({path}, {options})",
         texture=Texture(
@@ -148,6 +149,14 @@ def open_csv(opening: Opening, file: Path, source: Source, delimiter: str) -> Re
         large=seen.size > LARGE,
         split=lambda raw: next(csv.reader([raw], delimiter=delimiter), []),
     )
+
+
+def _among(left_out: Sequence[int], n: int) -> int:
+    """The place of the `n`-th of those that are there, when the places `left_out` (in order) stand between them."""
+    place, before = n, -1
+    while (passed := bisect_right(left_out, place)) != before:
+        place, before = n + passed, passed
+    return place
 
 
 ODD_QUOTES = """
@@ -189,11 +198,11 @@ def open_parquet(duck: duckdb.DuckDBPyConnection, file: Path, place: Callable[[i
     rows = duck.execute(f"SELECT count(*) FROM read_parquet({path})").fetchone()
     return Reading(
         columns=columns,
-        numbered=f"SELECT file_row_number + 1 AS _n, {texted} FROM read_parquet({path}, file_row_number=true)",
+        rows=f"SELECT {texted} FROM read_parquet({path})",
         strict=f"SELECT {texted} FROM read_parquet({path})",
         texture=Texture(),
         place=place or (lambda n: {"row": n}),
-        records=lambda: int(rows[0]) if rows else None,
+        records=lambda _read: int(rows[0]) if rows else None,
         large=file.stat().st_size > LARGE,
     )
 
@@ -229,7 +238,9 @@ def open_ndjson(opening: Opening, file: Path, source: Source) -> Reading:
     columns = tuple(str(row[0]) for row in keys)
     picked = ", ".join(f"json_extract_string(l, {literal(_pointer(key))}) AS c{index}" for index, key in enumerate(columns))
     bad_sql = f"SELECT _n, l FROM ({lines_sql}) WHERE l IS NOT NULL AND l <> '' AND NOT coalesce({sound}, false) ORDER BY _n"
-    numbered = f"SELECT _n{', ' + picked if picked else ''} FROM ({lines_sql}) WHERE {sound}"
+    left_out = f"SELECT _n FROM ({lines_sql}) WHERE NOT coalesce({sound}, false) ORDER BY _n"
+    gaps = cache(lambda: [int(row[0]) for row in opening.duck.execute(left_out).fetchall()])
+    rows = f"SELECT {picked} FROM ({lines_sql}) WHERE {sound}" if picked else "SELECT 1 WHERE false"
 
     def rejects() -> list[Reject]:
         bad = opening.duck.execute(bad_sql).fetchall()
@@ -237,10 +248,10 @@ def open_ndjson(opening: Opening, file: Path, source: Source) -> Reading:
 
     return Reading(
         columns=columns,
-        numbered=numbered,
-        strict=f"SELECT * EXCLUDE (_n) FROM ({numbered})" if picked else "SELECT 1 WHERE false",
+        rows=rows,
+        strict=rows,
         texture=Texture(replaced=replaced),
-        place=lambda n: {"line": n},
+        place=lambda n: {"line": _among(gaps(), n)},
         rejects=rejects,
     )
 

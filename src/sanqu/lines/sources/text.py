@@ -157,24 +157,26 @@ def scan(file: Path, longest: int) -> Scan:
     return Scan(size, quotes, controls, lone_cr or last == b"\r", wide, spaces, underscores, too_long or since_newline > longest)
 
 
-@dataclass(frozen=True)
-class LineCount:
-    """How many lines a text has, and whether some of them are blank."""
-
-    lines: int
-    blank: bool
-
-
-def count_lines(file: Path) -> LineCount:
-    """Count the lines of `file`, whatever they hold."""
-    lines, blank, last = 0, False, b""
+def count_lines(file: Path) -> int:
+    """How many lines `file` has, whatever they hold."""
+    lines, last = 0, b"\n"
     with file.open("rb", buffering=0) as stream:
         while chunk := stream.read(CHUNK):
             lines += chunk.count(b"\n")
+            last = chunk[-1:]
+    return lines + (last != b"\n")
+
+
+def has_blank_lines(file: Path) -> bool:
+    """Whether a line of `file` is empty."""
+    last = b""
+    with file.open("rb", buffering=0) as stream:
+        while chunk := stream.read(CHUNK):
             edge = last + chunk[:2]
-            blank = blank or b"\n\n" in chunk or b"\n\n" in edge or (b"\r" in chunk and b"\n\r\n" in last + chunk)
+            if b"\n\n" in chunk or b"\n\n" in edge or (b"\r" in chunk and b"\n\r\n" in last + chunk):
+                return True
             last = chunk[-2:]
-    return LineCount(lines + (not last.endswith(b"\n") if last else 0), blank)
+    return False
 
 
 def _long_inside(chunk: bytes, longest: int) -> bool:

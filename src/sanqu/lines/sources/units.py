@@ -36,18 +36,19 @@ def no_rejects() -> list[Reject]:
 class Reading:
     """An opened unit: text columns `c0`, `c1`, … called `columns` in the source.
 
-    `strict` is SQL that gives the columns and breaks off at what cannot be read; `numbered` gives `_n` (from 1) before
-    them and leaves out what cannot be read, which `rejects()` then tells (once `numbered` was read to the end).
-    `records` is how many rows there must be in all, where that is known by another way than reading them.
+    `strict` is SQL that gives the columns and breaks off at what cannot be read; `rows` gives them in the order of the
+    source and leaves out what cannot be read, which `rejects()` then tells (once `rows` was read to the end).
+    `place` says where the row stands that `rows` gave as the first, second, … (from 1).
+    `records` says, when so many were read, how many there must be in all, where that is known by another way.
     """
 
     columns: tuple[str, ...]
-    numbered: str
+    rows: str
     strict: str
     texture: Texture
     place: Callable[[int], dict[str, Any]]
     rejects: Callable[[], list[Reject]] = no_rejects
-    records: Callable[[], int | None] = lambda: None
+    records: Callable[[int], int | None] = lambda _read: None
     large: bool = False
     # Parts the text of a reject into cells, as well as it goes.
     split: Callable[[str], list[str]] | None = None
