@@ -18,6 +18,7 @@ from sanqu.ground.people.units import Unit, save_units
 from sanqu.lines.commands import app
 from sanqu.lines.keeping import line_of, runs
 from sanqu.lines.records import Run
+from sanqu.lines.run import run_line
 
 from .conftest import HEAD
 
@@ -132,3 +133,17 @@ def test_every_command_helps_with_an_example() -> None:
         said = CliRunner().invoke(app, [command, "--help"])
         assert said.exit_code == 0
         assert "sanqu line" in said.stdout
+
+
+def test_a_steward_names_files_from_the_inbox_of_the_city(
+    city: City, load: Load, site: httpx.Client, keys: dict[str, dict[str, str]]
+) -> None:
+    load(HEAD)
+    inbox = city.settings.home / "inbox"
+    inbox.mkdir()
+    (inbox / "shops.csv").write_text(HEAD + "7,a,,,,\n")
+    made = {"name": "shops", "dataset": "shops", "source": {"kind": "file", "path": "inbox/shops.csv"}}
+    assert site.put("/api/lines/shops", json=made, headers=keys["mine"]).status_code == 200
+    assert run_line(city, "shops").inserted == 1
+    outside = {**made, "source": {"kind": "file", "path": "inbox/../keys/ledger.key"}}
+    assert site.put("/api/lines/shops", json=outside, headers=keys["mine"]).status_code == 403

@@ -21,7 +21,8 @@ from sanqu.ground.people.askers import SYSTEM
 from sanqu.ground.people.persons import add_person
 from sanqu.ground.people.units import save_units
 from sanqu.lake import Contract
-from sanqu.lines.keeping import line_from_descriptor, save_line
+from sanqu.lines.keeping import placed, save_line
+from sanqu.lines.records import Line
 from sanqu.lines.run import run_line
 
 ANYBODY = "SELECT 1 FROM person LIMIT 1"
@@ -78,7 +79,7 @@ def _subject(said: dict[str, object], place: int) -> Subject:
 def _run_lines(city: City, pack: CityPack, say: Callable[[str], None]) -> None:
     """Real figures are gathered now; generated samples follow in the background."""
     for descriptor in in_order(pack):
-        line = save_line(city, line_from_descriptor(descriptor, base=pack.folder), SYSTEM)
+        line = save_line(city, placed(Line.from_descriptor(descriptor), pack.folder), SYSTEM)
         if line.source.kind == "sample" and city.settings.worker:
             with city.db.connection() as conn:
                 defer(conn, "lines.run", {"name": line.name}, once=f"line:{line.name}", lock="city.pack")

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import tomllib
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from sanqu.ground.errors import BadInput
 from sanqu.ground.i18n import Text
@@ -39,10 +40,18 @@ class Settings(BaseModel):
     rate_per_minute_key: int = Field(60000, ge=0, description="密钥限流 · open API requests a minute per key; 0: none")
     max_line_mb: int = Field(8, ge=1, le=1024, description="行长上限 · longest line of a text source, in MB")
     max_download_mb: int = Field(4096, ge=1, description="下载上限 · largest source fetched over HTTP, in MB")
+    closed_networks: str = Field("", description="关闭的网段 · networks that stewards' lines may not reach, such as 10.1.0.0/24")
     keep_snapshots_days: int = Field(30, ge=1, description="快照保留 · days a snapshot can be travelled to")
     ledger_suite: str = Field("ed25519-sha256", description="账本算法 · ed25519-sha256, or sm2-sm3; chosen at the first start")
     trust_proxy: bool = Field(False, description="信任代理 · take the address of an asker from X-Forwarded-For")
     log_level: str = Field("info", description="日志级别 · debug, info, warning, error")
+
+    @field_validator("closed_networks")
+    @classmethod
+    def _are_networks(cls, said: str) -> str:
+        for one in said.replace(",", " ").split():
+            ip_network(one, strict=False)
+        return said
 
     @property
     def lake_folder(self) -> str:

@@ -53,7 +53,7 @@ def add(file: Path, home: Home = None) -> None:
     """
     with _open(home) as city:
         said = told.Line.from_toml(file.read_text("utf-8"), file.stem)
-        line = keeping.save_line(city, keeping.line_from_descriptor(said.descriptor(), file.parent.resolve()), SYSTEM)
+        line = keeping.save_line(city, keeping.placed(said, file.parent.resolve()), SYSTEM)
         console.print(f"✓ {line.name} → {line.dataset}")
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from croniter import croniter
 from psycopg.types.json import Jsonb
@@ -21,14 +22,17 @@ from sanqu.ground.people.units import unit as unit_of
 from sanqu.lake import lake_of
 from sanqu.lines.records import Counts, Line, Run, RunState
 from sanqu.lines.sources.databases import is_elsewhere
+from sanqu.lines.sources.reach import fence_of
 
 RUN_COLUMNS = (
     "id, line, dataset, state, actor, resumes, base, started, ended, units, skipped, read, inserted, updated, unchanged, "
     "collapsed, quarantined, snapshot, progress, notes, cause"
 )
 SAVE_LINE = """
-INSERT INTO lines_line (name, dataset, body, enabled, schedule, next_run) VALUES (%s, %s, %s, %s, %s, %s)
+INSERT INTO lines_line (name, dataset, body, enabled, schedule, next_run, approved) VALUES (%s, %s, %s, %s, %s, %s, %s)
 ON CONFLICT (name) DO UPDATE SET dataset = excluded.dataset, body = excluded.body, enabled = excluded.enabled,
+    approved = CASE WHEN excluded.approved = '' AND lines_line.body -> 'source' = excluded.body -> 'source'
+                    THEN lines_line.approved ELSE excluded.approved END,
     schedule = excluded.schedule, changed = now(),
     next_run = CASE WHEN lines_line.schedule = excluded.schedule THEN lines_line.next_run ELSE excluded.next_run END
 """
@@ -60,17 +64,16 @@ WHERE (%(line)s::text IS NULL OR line = %(line)s) AND (%(dataset)s::text IS NULL
   AND (%(state)s::text IS NULL OR state = %(state)s) AND (%(before)s::bigint IS NULL OR id < %(before)s)
 ORDER BY id DESC LIMIT %(limit)s OFFSET %(offset)s
 """
+NETWORKED = ("url", "api", "ckan", "sanqu", "sql")
 LINE_KIND = Text(zh="专线", en="line")
 RUN_KIND = Text(zh="运行记录", en="run")
 
 
-def line_from_descriptor(descriptor: Mapping[str, Any], base: Path | None = None) -> Line:
-    """The line a descriptor states; a relative `source.path` is taken from `base`. Raises `BadInput`."""
-    line = Line.from_descriptor(descriptor)
-    if base is not None and line.source.path and not Path(line.source.path).is_absolute():
-        placed = line.source.model_copy(update={"path": str(base / line.source.path)})
-        return line.model_copy(update={"source": placed})
-    return line
+def placed(line: Line, base: Path) -> Line:
+    """`line` with a relative `source.path` taken from `base`."""
+    if not line.source.path or Path(line.source.path).is_absolute():
+        return line
+    return line.model_copy(update={"source": line.source.model_copy(update={"path": str(base / line.source.path)})})
 
 
 def refuse_stranger(city: City, dataset: str, asker: Asker) -> None:
@@ -89,6 +92,15 @@ def refuse_stranger(city: City, dataset: str, asker: Asker) -> None:
             Text(zh="请该单位代办，或申请该单位的管理角色", en="Ask that unit, or ask for its steward role"),
             dataset,
         )
+
+
+def _refuse_closed(city: City, line: Line, asker: Asker) -> None:
+    """Say at once what a run would be refused: a name that leads nowhere now is judged when the line runs."""
+    source = line.source
+    host = urlsplit(source.url).hostname if source.kind in NETWORKED else None
+    if host and not asker.is_admin and not (approved_by(city, line.name) and line_of(city, line.name).source == source):
+        with suppress(OSError):
+            fence_of(city).addresses(host, 0)
 
 
 def _refuse_foreign_file(city: City, line: Line, asker: Asker) -> None:
@@ -123,7 +135,10 @@ def save_line(city: City, line: Line, asker: Asker, *, new: bool = False) -> Lin
     """Make or change a line; raises `NotFound` (dataset), `BadInput` (mode and contract disagree), `Refused`, `Conflict`."""
     contract = lake_of(city).contract(line.dataset)
     refuse_stranger(city, line.dataset, asker)
+    # A relative path, as the pages' forms take it, counts from the city's folder, wherever the city was started.
+    line = placed(line, city.settings.home.resolve())
     _refuse_foreign_file(city, line, asker)
+    _refuse_closed(city, line, asker)
     if bool(contract.primaryKey) != (line.mode == "upsert") and line.mode != "replace":
         keyed = bool(contract.primaryKey)
         raise BadInput(
@@ -148,10 +163,32 @@ def save_line(city: City, line: Line, asker: Asker, *, new: bool = False) -> Lin
             )
         if held:
             refuse_stranger(city, str(held["dataset"]), asker)
-        values = (line.name, line.dataset, Jsonb(line.descriptor()), line.enabled, line.schedule, following)
+        approved = asker.label if asker.is_admin else ""
+        values = (line.name, line.dataset, Jsonb(line.descriptor()), line.enabled, line.schedule, following, approved)
         conn.execute(SAVE_LINE, values)
         append(conn, kind="lines.save", actor=asker.label, subject=f"line:{line.name}", facts={"dataset": line.dataset})
     return line
+
+
+def approved_by(city: City, name: str) -> str:
+    """The administrator who made the line or approved its source, empty when none did."""
+    row = city.db.one("SELECT approved FROM lines_line WHERE name = %s", (name,))
+    return str(row["approved"]) if row else ""
+
+
+def approve_line(city: City, name: str, asker: Asker) -> None:
+    """Let a line reach what is shut to stewards, until its source is changed; raises `NotFound`, `Refused`."""
+    if not asker.is_admin:
+        raise Refused(
+            "lines.approve",
+            Text(zh="只有管理员可以批准专线的来源", en="Only an administrator may approve the source of a line"),
+            Text(zh="请管理员打开这条专线的页面", en="Ask an administrator to open the page of the line"),
+            name,
+        )
+    line_of(city, name)
+    with city.db.connection() as conn:
+        conn.execute("UPDATE lines_line SET approved = %s WHERE name = %s", (asker.label, name))
+        append(conn, kind="lines.approve", actor=asker.label, subject=f"line:{name}")
 
 
 def next_time(schedule: str, after: datetime | None = None) -> datetime:

@@ -22,6 +22,7 @@ from sanqu.lines.locks import hold_line, is_held
 from sanqu.lines.records import Counts, Line, Progress, Run, RunState
 from sanqu.lines.sources.doors import units_of
 from sanqu.lines.sources.files import files_at
+from sanqu.lines.sources.reach import fence_of
 from sanqu.lines.sources.units import Opening, Unit
 
 log = logging.getLogger(__name__)
@@ -112,7 +113,8 @@ class _Runner:
             raise _too_many(self.line)
         try:
             with lake_of(self.city).engine() as duck:
-                opening = Opening(self.city, self.line, self.contract, duck, folder, since, self.tell)
+                fence = None if keeping.approved_by(self.city, self.line.name) else fence_of(self.city)
+                opening = Opening(self.city, self.line, self.contract, duck, folder, since, self.tell, fence)
                 self.tell(Text(zh="打开来源", en="Opening the source"))
                 # A cut-off run may have written a batch whose position we did not note: the source must go on after it.
                 since.update(self._position_in_lake())

@@ -25,7 +25,7 @@ from sanqu.ground.pages import render
 from sanqu.ground.people.askers import Asker
 from sanqu.ground.people.units import unit
 from sanqu.lake import Contract, lake_of
-from sanqu.lines.keeping import line_of, lines, refuse_stranger, run_of, runs, save_line
+from sanqu.lines.keeping import NETWORKED, approve_line, approved_by, line_of, lines, refuse_stranger, run_of, runs, save_line
 from sanqu.lines.quarantine import drop, mend, quarantined
 from sanqu.lines.records import Line, Quarantined, Run, RunState
 from sanqu.lines.replay import replay
@@ -148,7 +148,7 @@ def line_page(request: Request, city: InCity, asker: SignedIn, page: Paging, nam
     waiting = {str(r["line"]): int(r["n"]) for r in city.db.all(WAITING)}.get(name, 0)
     return render(
         request, "web/line.html", line=line, runs=shown, total=int(counted["n"]) if counted else 0, page=page, waiting=waiting,
-        queued=city.db.one(QUEUED, (f"line:{name}",)) is not None,
+        reaches=line.source.kind in NETWORKED, approved=approved_by(city, name), queued=city.db.one(QUEUED, (f"line:{name}",)) is not None,
         running=next((run for run in shown if run.state == RunState.RUNNING), None), chart=chart if len(shown) > 1 else None,
     )  # fmt: skip
 
@@ -160,6 +160,13 @@ def start(city: InCity, asker: SignedIn, name: str) -> Response:
     refuse_stranger(city, line.dataset, asker)
     with city.db.connection() as conn:
         defer(conn, "lines.run", {"name": name, "actor": asker.label}, once=f"line:{name}")
+    return RedirectResponse(f"/workbench/lines/{name}", 303)
+
+
+@router.post("/workbench/lines/{name}/approve")
+def approve(city: InCity, asker: SignedIn, name: str) -> Response:
+    """Let the line reach what is shut to stewards."""
+    approve_line(city, name, asker)
     return RedirectResponse(f"/workbench/lines/{name}", 303)
 
 

@@ -17,6 +17,7 @@ import sqlalchemy as sa
 from sanqu.ground.errors import BadInput, Unavailable
 from sanqu.ground.i18n import Text
 from sanqu.lines.sources import tables
+from sanqu.lines.sources.reach import Fence
 from sanqu.lines.sources.units import Opening, Reading, Unit
 
 FETCH = 10_000
@@ -62,6 +63,28 @@ def _is_another_host(host: str) -> bool:
     return not (address.is_loopback or address.is_unspecified or address.is_link_local)
 
 
+def _within(fence: Fence | None, url: str) -> sa.URL:
+    """`url` for the driver; within a fence with the address that was judged, so that the name is not looked up again.
+
+    Raises `Refused` for an address that is shut, `Unavailable` for a name that leads nowhere.
+    """
+    named = sa.engine.make_url(engine_url(url))
+    if fence is None:
+        return named
+    postgres = named.get_backend_name() == "postgresql"
+    try:
+        address = fence.addresses(named.host or "", named.port or (5432 if postgres else 3306))[0]
+    except OSError as fault:
+        raise Unavailable(
+            "lines.no-host",
+            Text(zh=f"找不到主机 {named.host}", en=f"There is no host {named.host}"),
+            Text(zh="核对 source.url 里的主机名", en="Check the host in source.url"),
+            shown(url),
+        ) from fault
+    # PostgreSQL checks a certificate against the name and speaks to the address.
+    return named.update_query_dict({"hostaddr": address}) if postgres else named.set(host=address)
+
+
 def shown(url: str) -> str:
     """`url` without its password."""
     return re.sub(r"(://[^:/@]+):[^@]*@", r"\1:…@", url)
@@ -71,7 +94,7 @@ def units(opening: Opening) -> Iterator[Unit]:
     """Without a cursor one unit holds all; with one, batches in its order, each of them a position to go on from."""
     source = opening.line.source
     try:
-        engine = sa.create_engine(engine_url(source.url), poolclass=sa.NullPool)
+        engine = sa.create_engine(_within(opening.fence, source.url), poolclass=sa.NullPool)
         with engine.connect().execution_options(stream_results=True, max_row_buffer=FETCH) as conn:
             result = conn.execute(_statement(conn, opening))
             columns = tuple(str(name) for name in result.keys())  # noqa: SIM118  (a result is no mapping)

@@ -15,6 +15,7 @@ from sanqu.ground.i18n import Text
 from sanqu.lake import Contract
 from sanqu.lines.checks import Texture
 from sanqu.lines.records import Line
+from sanqu.lines.sources.reach import Fence
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,10 @@ class Unit:
 
 @dataclass(frozen=True)
 class Opening:
-    """What a source is opened with: the line, where it stands (`since`), an engine cursor, a folder for temporary files."""
+    """What a source is opened with: the line, where it stands (`since`), an engine cursor, a folder for temporary files.
+
+    `fence` is what a line of a steward may not reach, None for one that an administrator answers for.
+    """
 
     city: City
     line: Line
@@ -80,3 +84,4 @@ class Opening:
     folder: Path
     since: Mapping[str, Any]
     say: Callable[[Text], None]
+    fence: Fence | None = None

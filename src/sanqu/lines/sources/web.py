@@ -17,6 +17,7 @@ from sanqu.ground.errors import BadInput, SanquError, Unavailable
 from sanqu.ground.i18n import Text
 from sanqu.lines.records import Source
 from sanqu.lines.sources import tables, text
+from sanqu.lines.sources.reach import FencedTransport
 from sanqu.lines.sources.units import Opening, Unit
 
 TRIES = 6
@@ -29,8 +30,14 @@ SUFFIX_OF_TYPE = {
 }  # fmt: skip
 
 
-def _client(source: Source) -> httpx.Client:
-    return httpx.Client(headers=source.headers, timeout=httpx.Timeout(60, connect=15), follow_redirects=True)
+def _client(opening: Opening) -> httpx.Client:
+    headers, timeout = opening.line.source.headers, httpx.Timeout(60, connect=15)
+    if opening.fence is None:
+        return httpx.Client(headers=headers, timeout=timeout, follow_redirects=True)
+    # A proxy of the environment would look the name up anew, and might speak to what is shut.
+    return httpx.Client(
+        headers=headers, timeout=timeout, follow_redirects=True, transport=FencedTransport(opening.fence), trust_env=False
+    )
 
 
 def url_units(opening: Opening) -> Iterator[Unit]:
@@ -40,7 +47,7 @@ def url_units(opening: Opening) -> Iterator[Unit]:
 
 
 def _downloaded(opening: Opening, source: Source, url: str) -> Unit:
-    with _client(source) as client:
+    with _client(opening) as client:
         file = download(client, url, opening.folder, opening.city.settings.max_download_mb << 20)
     return Unit(
         name=url,
@@ -215,7 +222,7 @@ def api_units(opening: Opening) -> Iterator[Unit]:
     source, most = opening.line.source, opening.city.settings.max_download_mb << 20
 
     def fill(spool: Path) -> None:
-        with _client(source) as client:
+        with _client(opening) as client:
             for rows in _pages(client, source, opening.since, most):
                 tables.spool_objects(rows, spool)
                 opening.say(Text(zh="正在读取来源的分页", en="Reading the pages of the source"))
@@ -227,7 +234,7 @@ def ckan_units(opening: Opening) -> Iterator[Unit]:
     """One unit: a CKAN resource, from its datastore where it has one, else its file."""
     source = opening.line.source
     base = source.url.rstrip("/") + "/api/3/action/"
-    with _client(source) as client:
+    with _client(opening) as client:
         about, _ = _page(client, base + "resource_show", {"id": source.resource})
     resource = about.get("result", {}) if isinstance(about, dict) else {}
     if not resource.get("datastore_active"):
@@ -252,7 +259,7 @@ def ckan_units(opening: Opening) -> Iterator[Unit]:
     most = opening.city.settings.max_download_mb << 20
 
     def fill(spool: Path) -> None:
-        with _client(source) as client:
+        with _client(opening) as client:
             for rows in _pages(client, paged, {}, most):
                 tables.spool_objects(({k: v for k, v in row.items() if k != "_id"} for row in rows), spool)
 
@@ -274,7 +281,7 @@ def sanqu_units(opening: Opening) -> Iterator[Unit]:
     most = opening.city.settings.max_download_mb << 20
 
     def fill(spool: Path) -> None:
-        with _client(source) as client:
+        with _client(opening) as client:
             for rows in _pages(client, paged, {}, most):
                 tables.spool_objects(rows, spool)
 
