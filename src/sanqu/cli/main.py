@@ -26,6 +26,7 @@ COMMANDS = {
     "up": ("sanqu.cli.up", "启动城市 · start the city"),
     "ask": ("sanqu.sharing.commands", "按 SQL 读数据，经过数据之门 · read by SQL, through the door"),
     "explain": ("sanqu.sharing.commands", "读取前说明：允许否、遮盖什么、依据哪条 · what the door would say, and why"),
+    "live": ("sanqu.cli.live", "只做实时专线 · gather and carry live lines only"),
     "worker": ("sanqu.cli.worker", "只做后台工作 · do background work only"),
 }
 

@@ -1,4 +1,4 @@
-"""`sanqu up`: the engines, the city's data, the web pages and a background worker, from one command."""
+"""`sanqu up`: the engines, the city's data, the web pages and its helpers, from one command."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def _serve(city: City, engines: Engines, listener: socket.socket, url: str) -> N
     application = make_app(city)
     # From here on a request waits in the queue instead of being refused.
     listener.listen(1024)
-    with _worker(city, engines):
+    with _helpers(city, engines):
         _say("")
         _say(f"  {url}")
         if newcomer is not None:
@@ -124,42 +124,56 @@ def _say(line: str) -> None:
 
 
 @contextmanager
-def _worker(city: City, engines: Engines) -> Iterator[None]:
-    """A background worker beside the web pages, started again when it dies."""
-    if not city.settings.worker:
-        yield
-        return
-    stopping = threading.Event()
-    environment = os.environ | {"SANQU_DATABASE_URL": engines.database_url, "SANQU_NATS_URL": engines.nats_url}
-    command = [sys.executable, "-m", "sanqu", "worker", "--home", str(city.settings.home), "--parent", str(os.getpid())]
-    children: list[subprocess.Popen[bytes]] = []
-
-    def keep() -> None:
-        pause = 1.0
-        while not stopping.is_set():
-            log_file = city.settings.home / "run" / "worker.log"
-            with log_file.open("ab") as out:
-                child = subprocess.Popen(command, env=environment, stdout=out, stderr=out, stdin=subprocess.DEVNULL)
-            children[:] = [child]
-            if stopping.is_set():
-                child.terminate()
-            began = time.monotonic()
-            child.wait()
-            if not stopping.is_set():
-                log.warning("the worker stopped (%s) and is started again; see %s", child.returncode, log_file)
-                # One that cannot start is tried ever less often; one that did its work for a while comes back at once.
-                pause = 1.0 if time.monotonic() - began > LONGEST_PAUSE else min(pause * 2, LONGEST_PAUSE)
-                stopping.wait(pause)
-
-    keeper = threading.Thread(target=keep, name="sanqu-worker", daemon=True)
-    keeper.start()
+def _helpers(city: City, engines: Engines) -> Iterator[None]:
+    """The background worker and the live lines beside the web pages, each started again when it dies."""
+    wanted = [name for name, on in (("worker", city.settings.worker), ("live", city.settings.live)) if on]
+    helpers = [_Helper(name, city, engines) for name in wanted]
+    for helper in helpers:
+        helper.start()
     try:
         yield
     finally:
-        stopping.set()
-        for child in children:
-            child.terminate()
+        for helper in helpers:
+            helper.stop()
+
+
+class _Helper:
+    """A child of this process, `sanqu worker` or `sanqu live`, and the thread that keeps it going."""
+
+    def __init__(self, name: str, city: City, engines: Engines) -> None:
+        self._name = name
+        self._log_file = city.settings.home / "run" / f"{name}.log"
+        self._environment = os.environ | {"SANQU_DATABASE_URL": engines.database_url, "SANQU_NATS_URL": engines.nats_url}
+        self._command = [sys.executable, "-m", "sanqu", name, "--home", str(city.settings.home), "--parent", str(os.getpid())]
+        self._stopping = threading.Event()
+        self._child: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start the child, and again whenever it dies."""
+        threading.Thread(target=self._keep, name=f"sanqu-{self._name}", daemon=True).start()
+
+    def _keep(self) -> None:
+        pause = 1.0
+        while not self._stopping.is_set():
+            with self._log_file.open("ab") as out:
+                child = subprocess.Popen(self._command, env=self._environment, stdout=out, stderr=out, stdin=subprocess.DEVNULL)
+            self._child = child
+            if self._stopping.is_set():
+                child.terminate()
+            began = time.monotonic()
+            child.wait()
+            if not self._stopping.is_set():
+                log.warning("%s stopped (%s) and is started again; see %s", self._name, child.returncode, self._log_file)
+                # One that cannot start is tried ever less often; one that did its work for a while comes back at once.
+                pause = 1.0 if time.monotonic() - began > LONGEST_PAUSE else min(pause * 2, LONGEST_PAUSE)
+                self._stopping.wait(pause)
+
+    def stop(self) -> None:
+        """Ask the child to stop; kill it when it does not."""
+        self._stopping.set()
+        if self._child is not None:
+            self._child.terminate()
             try:
-                child.wait(20)
+                self._child.wait(20)
             except subprocess.TimeoutExpired:
-                child.kill()
+                self._child.kill()

@@ -28,7 +28,7 @@ def register_jobs() -> None:
         import_module(module)
 
 
-def _die_with(parent: int) -> None:
+def die_with(parent: int) -> None:
     """A worker that `sanqu up` started does not outlive it, however it was killed."""
     while os.getppid() == parent:
         time.sleep(1)
@@ -48,7 +48,7 @@ def worker(
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     logging.getLogger("procrastinate").setLevel(logging.WARNING)
     if parent:
-        threading.Thread(target=_die_with, args=(parent,), daemon=True).start()
+        threading.Thread(target=die_with, args=(parent,), daemon=True).start()
     register_jobs()
     with open_city(home) as city:
         work(city, until_idle=until_idle)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import errno
 import json
 import os
+import secrets
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -111,16 +113,19 @@ def _nats_already(folder: Path) -> tuple[str, psutil.Process | None] | None:
         running = json.loads(note.read_text())
         process = psutil.Process(running["pid"])
         # A number is given out again: after a crash it may be the NATS of another city.
-        if "nats" not in process.name() or str(folder) not in process.cmdline():
+        if "nats" not in process.name() or str(folder / "nats.conf") not in process.cmdline():
             return None
         return str(running["url"]), None if process.ppid() == running.get("parent") else process
     except (OSError, ValueError, KeyError, psutil.Error):
         return None
 
 
-def start_nats(home: Path) -> tuple[str, subprocess.Popen[bytes] | psutil.Process | None]:
+def start_nats(home: Path, mqtt: str = "127.0.0.1:-1") -> tuple[str, subprocess.Popen[bytes] | psutil.Process | None]:
     """Start NATS with JetStream on a free port, or join the one there is; returns its URL, and its process where it is
-    for the caller to stop."""
+    for the caller to stop.
+
+    `mqtt` is where its MQTT listener takes devices, `host:port`; a port of -1 takes a free one.
+    """
     folder = (home / "nats").resolve()
     folder.mkdir(parents=True, exist_ok=True)
     already = _nats_already(folder)
@@ -128,16 +133,21 @@ def start_nats(home: Path) -> tuple[str, subprocess.Popen[bytes] | psutil.Proces
         return already
     for stale in folder.glob("*.ports"):
         stale.unlink()
-    command = [_nats_binary(), "-a", "127.0.0.1", "-p", "-1", "-js", "-sd", str(folder), "--ports_file_dir", str(folder)]
-    process = subprocess.Popen([*command, "-l", str(folder / "log")], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    secret = _write_nats_conf(folder, mqtt)
+    command = [_nats_binary(), "-c", str(folder / "nats.conf"), "--ports_file_dir", str(folder), "-l", str(folder / "log")]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + 15
     while time.monotonic() < deadline and process.poll() is None:
         for file in folder.glob(f"*_{process.pid}.ports"):
             try:
-                url = str(json.loads(file.read_text())["nats"][0])
+                ports = json.loads(file.read_text())
+                url = str(ports["nats"][0]).replace("nats://", f"nats://sanqu:{secret}@")
             except (ValueError, KeyError, IndexError):
                 continue
-            (folder / "running.json").write_text(json.dumps({"pid": process.pid, "url": url, "parent": os.getpid()}))
+            where = str((ports.get("mqtt") or [mqtt])[0]).removeprefix("mqtt://")
+            write_secretly(
+                folder / "running.json", json.dumps({"pid": process.pid, "url": url, "parent": os.getpid(), "mqtt": where})
+            )
             return url, process
         time.sleep(0.01)
     process.kill()
@@ -147,6 +157,66 @@ def start_nats(home: Path) -> tuple[str, subprocess.Popen[bytes] | psutil.Proces
         Text(zh="查看它的日志", en="Read its log"),
         str(folder / "log"),
     )
+
+
+# Devices log in as users of their own and may publish to the topics of their line only; the city itself as `sanqu`.
+NATS_CONF = """\
+server_name: sanqu
+listen: "127.0.0.1:-1"
+max_payload: 8MB
+jetstream { store_dir: %(store)s }
+mqtt { listen: "%(mqtt)s" }
+authorization { include "users.conf" }
+"""
+NATS_USERS = """\
+users: [
+  { user: sanqu, password: "%(secret)s" }
+%(devices)s]
+"""
+
+
+def _write_nats_conf(folder: Path, mqtt: str) -> str:
+    """Write what NATS reads at its start; returns the city's own password, made anew each time."""
+    secret = secrets.token_urlsafe(24)
+    write_secretly(folder / "secret", secret)
+    write_secretly(folder / "nats.conf", NATS_CONF % {"store": json.dumps(str(folder)), "mqtt": mqtt})
+    _write_users(folder)
+    return secret
+
+
+def _write_users(folder: Path) -> None:
+    kept = folder / "devices"
+    said = kept.read_text() if kept.exists() else ""
+    write_secretly(folder / "users.conf", NATS_USERS % {"secret": (folder / "secret").read_text(), "devices": said})
+
+
+def write_secretly(file: Path, text: str) -> None:
+    """Write a file that only its user may read, whole or not at all."""
+    fresh = file.with_suffix(".new")
+    fresh.unlink(missing_ok=True)
+    fresh.touch(mode=0o600)
+    fresh.write_text(text)
+    fresh.replace(file)
+
+
+def running_nats(home: Path) -> dict[str, Any] | None:
+    """What is known of the NATS that this city started (`pid`, `mqtt`), or None where it is the city's own elsewhere."""
+    try:
+        running: dict[str, Any] = json.loads(((home / "nats").resolve() / "running.json").read_text())
+        return running if psutil.pid_exists(int(running["pid"])) else None
+    except (OSError, ValueError, KeyError):
+        return None
+
+
+def use_devices(home: Path, devices: str) -> None:
+    """Let NATS take these users (in the words of its configuration) from now on, without a restart."""
+    folder = (home / "nats").resolve()
+    folder.mkdir(parents=True, exist_ok=True)
+    write_secretly(folder / "devices", devices)
+    running = running_nats(home)
+    if running is not None:
+        _write_users(folder)
+        os.kill(int(running["pid"]), signal.SIGHUP)
 
 
 def _note(home: Path) -> Path:
@@ -236,10 +306,7 @@ def write_note(home: Path, engines: Engines, url: str) -> None:
     """Tell other commands on this machine where the engines of `home` answer."""
     note = _note(home)
     note.parent.mkdir(parents=True, exist_ok=True)
-    fresh = note.with_suffix(".new")
-    fresh.touch(mode=0o600)
-    fresh.write_text(json.dumps(asdict(engines) | {"pid": os.getpid(), "url": url}))
-    fresh.replace(note)
+    write_secretly(note, json.dumps(asdict(engines) | {"pid": os.getpid(), "url": url}))
 
 
 def clear_note(home: Path) -> None:
@@ -260,7 +327,7 @@ def engines_of(settings: Settings) -> Iterator[Engines]:
     try:
         nats_url = settings.nats_url
         if not nats_url:
-            nats_url, nats = start_nats(settings.home)
+            nats_url, nats = start_nats(settings.home, settings.mqtt_listen)
         database_url = settings.database_url
         if not database_url:
             database_url, postgres = start_postgres(settings.home)

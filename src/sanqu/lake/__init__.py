@@ -5,10 +5,11 @@ from __future__ import annotations
 from sanqu.ground.city import City
 from sanqu.lake.contracts import Constraints, Contract, Field, quote_ident
 from sanqu.lake.history import Lake, Snapshot
+from sanqu.lake.together import Hand, Joint
 from sanqu.lake.writes import Change, Commit, CommitSeen
 
 __all__ = [
-    "Change", "Commit", "CommitSeen", "Constraints", "Contract", "Field", "Lake", "Snapshot", "lake_of", "quote_ident",
+    "Change", "Commit", "CommitSeen", "Constraints", "Contract", "Field", "Hand", "Joint", "Lake", "Snapshot", "lake_of", "quote_ident",
 ]  # fmt: skip
 
 

@@ -20,7 +20,8 @@ from sanqu.ground.jobs import job
 from sanqu.lake.contracts import quote_ident
 from sanqu.lake.engine import METADATA_SCHEMA, sql_text
 from sanqu.lake.tables import table_of
-from sanqu.lake.writes import CommitSeen, Writes
+from sanqu.lake.together import Together
+from sanqu.lake.writes import CommitSeen
 
 BATCH_ROWS = 8192
 
@@ -82,7 +83,7 @@ class Snapshot:
     position: dict[str, Any]
 
 
-class Lake(Writes):
+class Lake(Together):
     """The lake of this process: everything a room may do with it."""
 
     def last_commit(self, author: str, after: int | None = None) -> CommitSeen | None:

@@ -64,7 +64,8 @@ class Change:
     unchanged: int = 0
 
 
-def _number(duck: duckdb.DuckDBPyConnection, query: str) -> int:
+def number_of(duck: duckdb.DuckDBPyConnection, query: str) -> int:
+    """The one number that `query` gives; 0 for none."""
     row = duck.execute(query).fetchone()
     return int(row[0]) if row and row[0] is not None else 0
 
@@ -76,7 +77,7 @@ class Writes(Tables):
         """Add the rows of `source_sql` (a SELECT on `duck` giving the contract's columns by name)."""
         columns = self._columns(name)
         insert = f"INSERT INTO {table_of(name)} ({columns}) SELECT {columns} FROM ({source_sql})"
-        return self._write(name, commit, duck, lambda: {"inserted": _number(duck, insert)})
+        return self._write(name, commit, duck, lambda: {"inserted": number_of(duck, insert)})
 
     def replace(self, name: str, source_sql: str, commit: Commit, *, duck: duckdb.DuckDBPyConnection) -> Change:
         """Make the rows of `source_sql` the whole content of the dataset."""
@@ -85,8 +86,8 @@ class Writes(Tables):
         insert = f"INSERT INTO {table_of(name)} ({columns}) SELECT {columns} FROM ({source_sql})"
 
         def swap() -> dict[str, int]:
-            deleted = _number(duck, clear)
-            return {"deleted": deleted, "inserted": _number(duck, insert)}
+            deleted = number_of(duck, clear)
+            return {"deleted": deleted, "inserted": number_of(duck, insert)}
 
         with self._alone(name):
             return self._write(name, commit, duck, swap)
@@ -116,18 +117,18 @@ class Writes(Tables):
         merge = _Merge(name, contract.names, contract.primaryKey, source_sql)
 
         def write() -> dict[str, int]:
-            if _number(duck, f"SELECT count(*) FROM {table_of(name)}") == 0:
-                inserted = _number(duck, merge.insert_all)
+            if number_of(duck, f"SELECT count(*) FROM {table_of(name)}") == 0:
+                inserted = number_of(duck, merge.insert_all)
                 # Looked for in what was just written: that is quicker than working the source out a second time.
                 if inserted and not keys_are_unique:
                     self._refuse_double_keys(name, f"SELECT * FROM {table_of(name)}", contract.primaryKey, duck)
                 return {"inserted": inserted}
             if not keys_are_unique:
                 self._refuse_double_keys(name, source_sql, contract.primaryKey, duck)
-            total = _number(duck, f"SELECT count(*) FROM ({source_sql})")
+            total = number_of(duck, f"SELECT count(*) FROM ({source_sql})")
             duck.execute(merge.find_delta)
-            known = _number(duck, "SELECT count(*) FROM temp.main._sanqu_delta WHERE _sanqu_known")
-            fresh = _number(duck, "SELECT count(*) FROM temp.main._sanqu_delta WHERE NOT _sanqu_known")
+            known = number_of(duck, "SELECT count(*) FROM temp.main._sanqu_delta WHERE _sanqu_known")
+            fresh = number_of(duck, "SELECT count(*) FROM temp.main._sanqu_delta WHERE NOT _sanqu_known")
             if known:
                 duck.execute(merge.merge_delta)
             elif fresh:
@@ -143,7 +144,7 @@ class Writes(Tables):
         key = self.contract(name).primaryKey
         match = " AND ".join(f"t.{quote_ident(k)} = s.{quote_ident(k)}" for k in key)
         query = f"DELETE FROM {table_of(name)} AS t USING ({keys_sql}) AS s WHERE {match}"
-        return self._write(name, commit, duck, lambda: {"deleted": _number(duck, query)})
+        return self._write(name, commit, duck, lambda: {"deleted": number_of(duck, query)})
 
     def _columns(self, name: str) -> str:
         return ", ".join(quote_ident(item) for item in self.contract(name).names)
@@ -158,7 +159,7 @@ class Writes(Tables):
 
     def _write(self, name: str, commit: Commit, duck: duckdb.DuckDBPyConnection, write: Callable[[], dict[str, int]]) -> Change:
         def once() -> dict[str, int]:
-            with _transaction(duck):
+            with transaction(duck):
                 duck.execute(
                     "CALL lake.set_commit_message(?, ?, extra_info => ?)",
                     [commit.author, commit.message, json.dumps(commit.position, ensure_ascii=False, default=str)],
@@ -169,8 +170,8 @@ class Writes(Tables):
         counts = retried(name, once)
         if not (counts.get("inserted") or counts.get("updated") or counts.get("deleted")):
             return Change(self.current_snapshot(duck), **counts)
-        snapshot = _number(duck, "SELECT id FROM lake.last_committed_snapshot()")
-        rows = _number(duck, f"SELECT count(*) FROM {table_of(name)}")
+        snapshot = number_of(duck, "SELECT id FROM lake.last_committed_snapshot()")
+        rows = number_of(duck, f"SELECT count(*) FROM {table_of(name)}")
         with self.city.db.connection() as conn:
             conn.execute(NOTE_WRITE, (snapshot, rows, name))
         self.city.bus.publish(f"lake.write.{name}", {"dataset": name, "snapshot": snapshot, **counts})
@@ -178,7 +179,7 @@ class Writes(Tables):
 
     def current_snapshot(self, duck: duckdb.DuckDBPyConnection) -> int:
         """The newest snapshot of the lake."""
-        return _number(duck, "SELECT id FROM lake.current_snapshot()")
+        return number_of(duck, "SELECT id FROM lake.current_snapshot()")
 
     def _refuse_double_keys(self, name: str, source_sql: str, key: tuple[str, ...], duck: duckdb.DuckDBPyConnection) -> None:
         columns = ", ".join(quote_ident(k) for k in key)
@@ -222,7 +223,8 @@ class _Merge:
 
 
 @contextmanager
-def _transaction(duck: duckdb.DuckDBPyConnection) -> Any:
+def transaction(duck: duckdb.DuckDBPyConnection) -> Any:
+    """One transaction of the engine: committed at the end of the `with`, rolled back when it raises."""
     duck.execute("BEGIN")
     try:
         yield

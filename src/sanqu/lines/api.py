@@ -21,6 +21,7 @@ from sanqu.ground.i18n import Text
 from sanqu.ground.jobs import defer
 from sanqu.ground.people.askers import Asker
 from sanqu.lines import keeping
+from sanqu.lines.live.api import router as live_router
 from sanqu.lines.locks import is_held
 from sanqu.lines.quarantine import count_quarantine, drop, list_quarantine, mend, quarantined
 from sanqu.lines.records import Counts, Line, Quarantined, Run, RunState
@@ -304,3 +305,6 @@ def _csv(name: str, head: list[str], rows: Callable[[], Iterator[list[Any]]]) ->
 def _safe(cell: Any) -> Any:
     """A cell a spreadsheet would take for a formula gets an apostrophe (OWASP, CSV injection)."""
     return "'" + cell if isinstance(cell, str) and cell[:1] in ("=", "+", "-", "@", "\t", "\r") else cell
+
+
+routers = (router, live_router)

@@ -20,6 +20,7 @@ from sanqu.ground.ledger import append
 from sanqu.ground.people.askers import Asker
 from sanqu.ground.people.units import unit as unit_of
 from sanqu.lake import lake_of
+from sanqu.lake.engine import METADATA_SCHEMA
 from sanqu.lines.records import Counts, Line, Run, RunState
 from sanqu.lines.sources.databases import is_elsewhere
 from sanqu.lines.sources.reach import fence_of
@@ -107,8 +108,8 @@ def _refuse_foreign_file(city: City, line: Line, asker: Asker) -> None:
     """Files and databases of the machine are the administrator's; stewards have the city's `inbox`, and servers elsewhere."""
     source = line.source
     inbox = (city.settings.home / "inbox").resolve()
-    foreign = source.kind == "file" and not Path(source.path).resolve().is_relative_to(inbox)
-    local_database = source.kind == "sql" and not is_elsewhere(source.url)
+    foreign = source.kind in ("file", "tail") and not Path(source.path).resolve().is_relative_to(inbox)
+    local_database = source.kind in ("sql", "postgres", "mysql") and not is_elsewhere(source.url)
     if local_database and not asker.is_admin:
         raise Refused(
             "lines.foreign-database",
@@ -166,6 +167,10 @@ def save_line(city: City, line: Line, asker: Asker, *, new: bool = False) -> Lin
         approved = asker.label if asker.is_admin else ""
         values = (line.name, line.dataset, Jsonb(line.descriptor()), line.enabled, line.schedule, following, approved)
         conn.execute(SAVE_LINE, values)
+        if line.live:
+            make_live(conn, line)
+        else:
+            conn.execute("DELETE FROM live_line WHERE line = %s", (line.name,))
         append(conn, kind="lines.save", actor=asker.label, subject=f"line:{line.name}", facts={"dataset": line.dataset})
     return line
 
@@ -189,6 +194,18 @@ def approve_line(city: City, name: str, asker: Asker) -> None:
     with city.db.connection() as conn:
         conn.execute("UPDATE lines_line SET approved = %s WHERE name = %s", (asker.label, name))
         append(conn, kind="lines.approve", actor=asker.label, subject=f"line:{name}")
+
+
+MAKE_LIVE = f"""
+INSERT INTO live_line (line, lane, snapshot)
+SELECT %s, %s, coalesce((SELECT max(snapshot_id) FROM {METADATA_SCHEMA}.ducklake_snapshot), 0)
+ON CONFLICT (line) DO UPDATE SET lane = excluded.lane, next_try = NULL, tries = 0, changed = now()
+"""
+
+
+def make_live(conn: Connection, line: Line) -> None:
+    """Keep `line` among the live ones; one that was stopped is tried again at once."""
+    conn.execute(MAKE_LIVE, (line.name, line.lane))
 
 
 def next_time(schedule: str, after: datetime | None = None) -> datetime:

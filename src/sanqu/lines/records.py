@@ -14,11 +14,18 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from sanqu.ground.errors import BadInput
 from sanqu.ground.i18n import Text
+from sanqu.lake.contracts import Field as Item
 
 LINE_NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,99}")
 
 Mode = Literal["upsert", "append", "replace"]
-SourceKind = Literal["file", "url", "api", "sql", "ckan", "sanqu", "sample"]
+BatchKind = Literal["file", "url", "api", "sql", "ckan", "sanqu", "sample"]
+# Sources that go on giving rows: see `sanqu.lines.live`.
+LiveKind = Literal["push", "mqtt", "nats", "postgres", "mysql", "tail", "feed"]
+SourceKind = BatchKind | LiveKind
+LIVE: frozenset[str] = frozenset({"push", "mqtt", "nats", "postgres", "mysql", "tail", "feed"})
+# Lanes (数据专线的领域): the four domains of the plan, and one for all else.
+LANES = ("general", "digital-industry", "livelihood", "governance", "finance")
 FileKind = Literal["", "csv", "tsv", "excel", "json", "ndjson", "parquet"]
 
 
@@ -32,6 +39,16 @@ class Source(BaseModel):
     - `ckan`: `url` of the site, `resource`; its datastore, else its file
     - `sanqu`: `url` of the other city, `dataset`
     - `sample`: `generator`, `params` (rows, seed)
+
+    Live ones, which go on giving rows:
+
+    - `push`: rows come to `/api/live/{line}`
+    - `mqtt`: `topic` on the city's own listener (MQTT 3.1.1), or with `url` on another broker (`mqtt://…`, 3.1.1 or 5)
+    - `nats`: `subject` on the city's own bus, or with `url` on another
+    - `postgres`: `url`, `table`: its rows now and every change from then on (logical replication)
+    - `mysql`: `url`, `table`, likewise (binlog; MariaDB too)
+    - `tail`: `path` of a file that grows by lines, `format` (ndjson or csv)
+    - `feed`: `url` of another Sanqu, `dataset`: its rows now and its change feed
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -60,12 +77,15 @@ class Source(BaseModel):
     resource: str = ""
     dataset: str = ""
     generator: str = ""
+    topic: str = ""
+    subject: str = ""
 
     @model_validator(mode="after")
     def _says_where(self) -> Self:
         needed = {
             "file": ("path",), "url": ("url",), "api": ("url",), "sql": ("url",), "ckan": ("url", "resource"),
-            "sanqu": ("url", "dataset"), "sample": ("generator",),
+            "sanqu": ("url", "dataset"), "sample": ("generator",), "push": (), "mqtt": ("topic",), "nats": ("subject",),
+            "postgres": ("url", "table"), "mysql": ("url", "table"), "tail": ("path",), "feed": ("url", "dataset"),
         }[self.kind]  # fmt: skip
         missing = [name for name in needed if not getattr(self, name)]
         if missing:
@@ -79,6 +99,24 @@ class Source(BaseModel):
         if len(self.delimiter) > 1:
             raise ValueError("source.delimiter is one character")
         return self
+
+
+class Step(BaseModel):
+    """One step of stream processing, in SQL over `input` or the step before it; see `sanqu.lines.live.steps`.
+
+    With `window`, rows are gathered by `time` into windows of that length (every `hop`), and the SQL is over one window's
+    rows; it is told when `delay` has passed after its end. With `dedupe`, rows whose items were seen within `window` go no further.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")
+    sql: str = ""
+    time: str = ""
+    window: str = ""
+    hop: str = ""
+    delay: str = "PT0S"
+    dedupe: tuple[str, ...] = ()
 
 
 class Line(BaseModel):
@@ -99,6 +137,15 @@ class Line(BaseModel):
     schedule: str = ""
     enabled: bool = True
     steward: str = ""
+    # What follows is of live lines: the lane, and the steps that rows go through before the dataset.
+    lane: str = "general"
+    steps: tuple[Step, ...] = ()
+    input: tuple[Item, ...] = ()
+
+    @property
+    def live(self) -> bool:
+        """Whether its source goes on giving rows."""
+        return self.source.kind in LIVE
 
     @model_validator(mode="after")
     def _holds(self) -> Self:
@@ -106,6 +153,12 @@ class Line(BaseModel):
             raise ValueError("name: use lower-case letters, digits, '-', '_' and '.' only")
         if self.schedule and not croniter.is_valid(self.schedule):
             raise ValueError(f"schedule: {self.schedule!r} is not a cron expression such as '0 2 * * *'")
+        if self.live and (self.schedule or self.cursor or self.mode == "replace"):
+            raise ValueError("schedule, cursor and mode = 'replace' are not for a line whose source goes on giving rows")
+        if self.lane not in LANES:
+            raise ValueError(f"lane: use one of {', '.join(LANES)}")
+        if self.steps and not (self.live and self.input):
+            raise ValueError("steps: need a live source, and input that says which items it gives")
         return self
 
     @classmethod

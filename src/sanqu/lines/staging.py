@@ -55,9 +55,14 @@ class Stage:
         return added
 
     @property
-    def _good(self) -> str:
+    def is_good(self) -> str:
+        """SQL: whether a row of the table is to be written."""
         beside = f" AND _n NOT IN (SELECT _n FROM {self.aside})" if self._any_aside else ""
-        return f"FROM {self.table} WHERE _faults IS NULL{beside}"
+        return f"_faults IS NULL{beside}"
+
+    @property
+    def _good(self) -> str:
+        return f"FROM {self.table} WHERE {self.is_good}"
 
     def good(self) -> str:
         """SQL of the rows to write."""
@@ -75,6 +80,10 @@ class Stage:
         """How many rows have faults."""
         late = f"SELECT count(DISTINCT _n) FROM {self.aside} WHERE kind = 'bad'"
         return self._number(f"SELECT count(*) FROM {self.table} WHERE _faults IS NOT NULL") + self._number(late)
+
+    def supersede(self, numbers: str) -> None:
+        """Set rows aside whose number is among those of `numbers` (SQL): later ones say more."""
+        self._set_aside(f"SELECT _n, 'same', NULL FROM {self.table} WHERE {self.is_good} AND _n IN ({numbers})")
 
     def leave_past(self, line: Line, since: Mapping[str, Any]) -> tuple[int, str | None]:
         """Set aside rows that the cursor has passed; returns how many, and the greatest cursor value here."""

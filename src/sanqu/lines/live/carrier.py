@@ -1,0 +1,340 @@
+"""A lane at work (承运): round after round, what its lines have waiting goes into the lake in one transaction."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import duckdb
+import psycopg
+from nats.aio.client import Client
+from nats.errors import Error as NatsError
+from nats.js.errors import Error as JsError
+
+from sanqu.ground.city import City
+from sanqu.ground.clock import now
+from sanqu.ground.database import Connection
+from sanqu.ground.errors import SanquError, Unavailable
+from sanqu.ground.i18n import Text
+from sanqu.lake import Commit, Hand, lake_of
+from sanqu.lines.live import standing
+from sanqu.lines.live.lanes import Allowance, Lane, Turns
+from sanqu.lines.live.meters import Meter
+from sanqu.lines.live.portion import Portion, Shape, Told, Work, read_portion
+from sanqu.lines.live.positions import AUTHOR, Position, note_positions, positions_of
+from sanqu.lines.live.stream import stream_name
+from sanqu.lines.live.tap import Message, Tap
+from sanqu.lines.quarantine import keep_refusals
+from sanqu.lines.records import Line
+
+log = logging.getLogger(__name__)
+
+# What came is waited for so long, so that few commits hold many rows; a full round does not wait.
+LINGER_SECONDS = 0.06
+FULL_MESSAGES, FULL_BYTES = 6_000, 3 * 1024**2
+# Of each line in one round, so that one with much waiting leaves room for the others.
+MOST_MESSAGES, MOST_BYTES = 10_000, 4 * 1024**2
+PURGE_SECONDS = 2.0
+FORGET_REFUSALS = """
+DELETE FROM lines_quarantine WHERE line = %s AND unit = %s AND state = 'waiting' AND (place ->> 'message')::bigint > %s
+"""
+
+
+@dataclass
+class Drinking:
+    """A line that the lane carries now."""
+
+    shape: Shape
+    tap: Tap
+    position: Position
+    run: int
+    flow: asyncio.Task[None]
+    meter: Meter
+    totals: dict[str, int] = field(default_factory=dict)
+    purged: int = 0
+
+    @property
+    def line(self) -> Line:
+        """The line."""
+        return self.shape.line
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Messages of one line for one round."""
+
+    shape: Shape
+    position: Position
+    epoch: str
+    run: int
+    messages: Sequence[Message]
+
+
+@dataclass(frozen=True)
+class Carried:
+    """What a round did: by line what was told and where the line stands now, or why it stopped."""
+
+    snapshot: int | None
+    at: datetime
+    told: Mapping[str, tuple[Told, Portion]]
+    faults: Mapping[str, SanquError]
+    seconds: float
+
+
+class Carrier:
+    """One lane in this process; whoever makes it holds the lane's lock."""
+
+    def __init__(self, city: City, client: Client, lane: Lane, turns: Turns) -> None:
+        self.city, self.client, self.lane, self.turns = city, client, lane, turns
+        self.drinking: dict[str, Drinking] = {}
+        self._wake = asyncio.Event()
+        self._allowance = Allowance()
+        self._bench = _Bench(city)
+        self._purged_at = 0.0
+
+    async def add(self, line: Line) -> None:
+        """Begin to carry `line` from where the lake says it stands; raises what keeps it from it."""
+        shape, position, run = await asyncio.to_thread(self._bench.open, line)
+        tap = Tap(self.client, line, position, self._wake.set)
+        flow = asyncio.create_task(tap.flow(), name=f"tap {line.name}")
+        self.drinking[line.name] = Drinking(shape, tap, position, run, flow, Meter(line.name))
+
+    async def remove(self, name: str, fault: SanquError | None = None) -> None:
+        """Stop carrying the line called `name`."""
+        held = self.drinking.pop(name, None)
+        if held is not None:
+            held.flow.cancel()
+            with suppress(asyncio.CancelledError, Exception):
+                await held.flow
+            await asyncio.to_thread(standing.end_run, self.city, held.run, held.totals, fault)
+
+    async def close(self) -> None:
+        """Stop carrying everything."""
+        for name in list(self.drinking):
+            await self.remove(name)
+        await asyncio.to_thread(self._bench.close)
+
+    async def run(self) -> None:
+        """Carry until cancelled; what goes wrong with one line stops that line, what goes wrong with all is tried again."""
+        pause = 0.25
+        while True:
+            await self._wait()
+            batches = self._take()
+            if not batches:
+                continue
+            try:
+                async with self.turns.turn(self.lane.name):
+                    carried = await asyncio.to_thread(self._bench.carry, batches)
+                self.turns.note(self.lane, carried.seconds)
+                await self._settle(carried)
+                pause = 0.25
+            except (SanquError, duckdb.Error, psycopg.Error) as fault:
+                log.warning("lane %s: a round failed and is tried again in %.1f s: %s", self.lane.name, pause, fault)
+                await self._begin_again(_cause(self.lane.name, fault), pause)
+                pause = min(30.0, pause * 2)
+
+    async def _wait(self) -> None:
+        """Until something waits, and then a moment longer, so that more comes along."""
+        while not any(held.tap.held for held in self.drinking.values()):
+            self._wake.clear()
+            await self._wake.wait()
+        while (left := self._linger()) > 0:
+            self._wake.clear()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._wake.wait(), left)
+            await asyncio.sleep(0.002)
+
+    def _linger(self) -> float:
+        taps = [held.tap for held in self.drinking.values() if held.tap.held]
+        if not taps or sum(len(tap.held) for tap in taps) >= FULL_MESSAGES or sum(tap.held_bytes for tap in taps) >= FULL_BYTES:
+            return 0.0
+        return LINGER_SECONDS - (time.monotonic() - min(tap.since or 0.0 for tap in taps))
+
+    def _take(self) -> list[Batch]:
+        allowed = self._allowance.rows(self.lane, time.monotonic())
+        if allowed == 0:
+            return []
+        batches = []
+        waiting = [held for held in self.drinking.values() if held.tap.held]
+        for held in waiting:
+            most = MOST_MESSAGES if allowed is None else max(1, allowed // len(waiting))
+            messages = held.tap.take(most, MOST_BYTES)
+            batches.append(Batch(held.shape, held.position, held.tap.epoch, held.run, messages))
+        return batches
+
+    async def _settle(self, carried: Carried) -> None:
+        for name, (told, portion) in carried.told.items():
+            held = self.drinking.get(name)
+            if held is None:
+                continue
+            held.position = portion.end
+            held.meter.note(told, portion.ages, carried.at)
+            for key in standing.COUNTED:
+                held.totals[key] = held.totals.get(key, 0) + int(getattr(told, key))
+            self._allowance.spend(told.read)
+            self.city.bus.publish(f"lines.live.{name}", _event(name, told, portion, carried))
+        for name, fault in carried.faults.items():
+            await self.remove(name, fault)
+            await asyncio.to_thread(standing.stop, self.city, name, fault)
+        if time.monotonic() - self._purged_at > PURGE_SECONDS:
+            self._purged_at = time.monotonic()
+            await self._purge()
+
+    async def _purge(self) -> None:
+        """Messages that are in the lake need not wait in the stream."""
+        for held in list(self.drinking.values()):
+            if held.position.seq > held.purged:
+                with suppress(NatsError, JsError, TimeoutError):
+                    await self.client.jetstream().purge_stream(stream_name(held.line.name), seq=held.position.seq + 1)
+                    held.purged = held.position.seq
+
+    async def _begin_again(self, fault: SanquError, pause: float) -> None:
+        """Whether the round went in nobody knows: every line begins anew from where the lake says it stands."""
+        lines = [held.line for held in self.drinking.values()]
+        for line in lines:
+            with suppress(SanquError, psycopg.Error):
+                await self.remove(line.name, fault)
+        await asyncio.to_thread(self._bench.close)
+        for line in lines:
+            with suppress(SanquError, psycopg.Error):
+                await asyncio.to_thread(standing.stop, self.city, line.name, fault, pause)
+        await asyncio.sleep(pause)
+
+    def take_counts(self) -> tuple[list[dict[str, object]], list[tuple[str, int]]]:
+        """What was counted since the last time, and what waits, by line."""
+        held = list(self.drinking.values())
+        return [row for one in held for row in one.meter.take(one.tap.backlog)], [(one.line.name, one.tap.backlog) for one in held]
+
+
+class _Bench:
+    """Where rounds are worked at: a cursor of the engine and a connection that outlive them."""
+
+    def __init__(self, city: City) -> None:
+        self.city = city
+        self._stack = ExitStack()
+        self._tools: tuple[duckdb.DuckDBPyConnection, Connection] | None = None
+
+    def tools(self) -> tuple[duckdb.DuckDBPyConnection, Connection]:
+        """The cursor and the connection, opened when first needed and after a failure."""
+        if self._tools is None:
+            duck = self._stack.enter_context(lake_of(self.city).engine())
+            self._tools = (duck, self._stack.enter_context(self.city.db.own_connection()))
+        return self._tools
+
+    def close(self) -> None:
+        """Give both back."""
+        self._tools = None
+        stack, self._stack = self._stack, ExitStack()
+        with suppress(psycopg.Error, duckdb.Error):
+            stack.close()
+
+    def open(self, line: Line) -> tuple[Shape, Position, int]:
+        """What is needed to carry `line`; what a killed process had begun is settled."""
+        _, conn = self.tools()
+        shape = Shape.of(line, lake_of(self.city).contract(line.dataset))
+        position = positions_of(self.city, conn, [line.name])[line.name]
+        # Refused rows of a round that never reached the lake are met again.
+        conn.execute(FORGET_REFUSALS, (line.name, _unit(position.epoch), position.seq))
+        return shape, position, standing.begin_run(self.city, conn, line)
+
+    def carry(self, batches: Sequence[Batch]) -> Carried:
+        """Carry what was taken: all lines in one transaction, or one by one where that will not go."""
+        began = time.monotonic()
+        duck, conn = self.tools()
+        works: dict[str, Work] = {}
+        faults: dict[str, SanquError] = {}
+        try:
+            for batch in batches:
+                self._check(batch, works, faults)
+            try:
+                snapshot, told = self._write(works, duck, conn)
+            except Unavailable:
+                raise
+            except SanquError:
+                snapshot, told = self._one_by_one(works, faults, duck, conn)
+        finally:
+            for work in works.values():
+                work.close()
+        at = now()
+        return Carried(snapshot, at, {n: (t, works[n].portion) for n, t in told.items()}, faults, time.monotonic() - began)
+
+    def _check(self, batch: Batch, works: dict[str, Work], faults: dict[str, SanquError]) -> None:
+        name = batch.shape.line.name
+        portion = read_portion(batch.shape, batch.position, batch.epoch, batch.messages)
+        work = works[name] = Work(self.city, self.tools()[0], portion)
+        try:
+            work.check()
+            keep_refusals(self.city, portion.line, batch.run, _unit(portion.end.epoch), portion.refusals)
+        except SanquError as fault:
+            if isinstance(fault, Unavailable):
+                raise
+            faults[name] = fault
+        except duckdb.Error as fault:
+            faults[name] = _cause(name, fault)
+        if name in faults:
+            works.pop(name).close()
+
+    def _write(
+        self, works: Mapping[str, Work], duck: duckdb.DuckDBPyConnection, conn: Connection
+    ) -> tuple[int | None, dict[str, Told]]:  # fmt: skip
+        if not works:
+            return None, {}
+        ends = {name: work.portion.end for name, work in works.items()}
+        keyed = {work.portion.shape.contract.name for work in works.values() if work.portion.shape.contract.primaryKey}
+        commit = Commit(AUTHOR, ", ".join(works), {"lines": {name: end.as_json() for name, end in ends.items()}})
+
+        def write(hand: Hand) -> dict[str, Told]:
+            return {name: work.write(hand) for name, work in works.items()}
+
+        joint = lake_of(self.city).together(commit, keyed, write, duck=duck, conn=conn)
+        note_positions(conn, ends, joint.snapshot)
+        return joint.snapshot, joint.result
+
+    def _one_by_one(
+        self, works: Mapping[str, Work], faults: dict[str, SanquError], duck: duckdb.DuckDBPyConnection, conn: Connection
+    ) -> tuple[int | None, dict[str, Told]]:  # fmt: skip
+        newest: int | None = None
+        told: dict[str, Told] = {}
+        for name, work in works.items():
+            try:
+                snapshot, one = self._write({name: work}, duck, conn)
+                newest = snapshot if snapshot is not None else newest
+                told |= one
+            except Unavailable:
+                raise
+            except SanquError as fault:
+                faults[name] = fault
+        return newest, told
+
+
+def _unit(epoch: str) -> str:
+    return f"stream {epoch}"
+
+
+def _event(name: str, told: Told, portion: Portion, carried: Carried) -> dict[str, Any]:
+    """What whoever watches the line is told: counts, the snapshot, and the moments (ms) of the youngest and oldest row."""
+    ages = [moment for moment, _ in portion.ages]
+    return {
+        "line": name, "dataset": portion.line.dataset, "snapshot": carried.snapshot, "read": told.read, "inserted": told.inserted,
+        "updated": told.updated, "deleted": told.deleted, "refused": told.refused, "late": told.late,
+        "source": [min(ages, default=0), max(ages, default=0)], "committed": int(carried.at.timestamp() * 1000),
+        "worked": round(carried.seconds * 1000), "traces": portion.traces[-3:],
+    }  # fmt: skip
+
+
+def _cause(name: str, fault: Exception) -> SanquError:
+    if isinstance(fault, SanquError):
+        return fault
+    said = str(fault).split("\n")[0][:300]
+    return Unavailable(
+        "live.broke",
+        Text(zh=f"装载中断：{said}", en=f"Carrying broke off: {said}"),
+        Text(zh="会自动重试，不丢也不重；日志里有细节", en="It is tried again by itself, nothing lost or doubled; the log has the details"),
+        name,
+    )

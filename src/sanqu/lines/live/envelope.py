@@ -1,0 +1,93 @@
+"""What a message of a line's stream holds: rows as devices send them, or changes with their place in the source."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import orjson
+
+# Headers of a message: its form, when its rows came to be at the source (ms since 1970), the trace it belongs to.
+FORM, AT, TRACE = "Sanqu-Form", "Sanqu-At", "traceparent"
+CHANGES = "changes"
+# Put or change a row; the same with items left out that did not change; take a row out by its key; take all rows out.
+Op = Literal["put", "part", "drop", "clear"]
+# Where a change stands in its source; what comes later is greater.
+Place = tuple[int, ...]
+LONGEST_SHOWN = 2_000
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One row as it came: what to do with it, its values, its place in the source where that has an order."""
+
+    op: Op
+    values: Mapping[str, Any]
+    place: Place | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """Text in a message that holds no row."""
+
+    text: str
+
+
+def encode_changes(changes: Iterable[Change]) -> bytes:
+    """Changes as a message's payload: one JSON array a line."""
+    return b"\n".join(orjson.dumps([one.op, one.place, one.values], default=str) for one in changes)
+
+
+def decode(payload: bytes, form: str | None) -> Iterator[Change | Unread]:
+    """What a payload holds, in order; what cannot be read is told and the rest goes on."""
+    return _decode_changes(payload) if form == CHANGES else _decode_rows(payload)
+
+
+def _decode_changes(payload: bytes) -> Iterator[Change | Unread]:
+    for line in payload.split(b"\n"):
+        try:
+            op, place, values = orjson.loads(line)
+            yield Change(op, values, None if place is None else tuple(place))
+        except (orjson.JSONDecodeError, ValueError, TypeError):
+            yield _unread(line)
+
+
+def _decode_rows(payload: bytes) -> Iterator[Change | Unread]:
+    """An object, an array of objects, or objects line by line."""
+    try:
+        yield from _rows_in(orjson.loads(payload))
+        return
+    except orjson.JSONDecodeError:
+        pass
+    for line in payload.split(b"\n"):
+        if not line.strip():
+            continue
+        try:
+            yield from _rows_in(orjson.loads(line))
+        except orjson.JSONDecodeError:
+            yield _unread(line)
+
+
+def _rows_in(value: Any) -> Iterator[Change | Unread]:
+    for one in value if isinstance(value, list) else [value]:
+        yield Change("put", one) if isinstance(one, dict) else _unread(orjson.dumps(one))
+
+
+def _unread(text: bytes) -> Unread:
+    return Unread(text[:LONGEST_SHOWN].decode("utf-8", "replace"))
+
+
+def chunked(rows: Sequence[Mapping[str, Any]], most_rows: int, most_bytes: int) -> Iterator[bytes]:
+    """Rows as payloads of at most so many rows and, but for a single large row, bytes; the same rows give the same payloads."""
+    chunk: list[bytes] = []
+    size = 0
+    for row in rows:
+        said = orjson.dumps(row, default=str)
+        if chunk and (len(chunk) >= most_rows or size + len(said) > most_bytes):
+            yield b"\n".join(chunk)
+            chunk, size = [], 0
+        chunk.append(said)
+        size += len(said) + 1
+    if chunk:
+        yield b"\n".join(chunk)

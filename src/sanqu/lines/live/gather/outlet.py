@@ -1,0 +1,139 @@
+"""Messages into a line's stream in the order of its source: none is kept unless the one before it was."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from nats.aio.client import Client
+from nats.errors import Error as NatsError
+from nats.js.api import PubAck
+from nats.js.errors import APIError, NoStreamResponseError
+
+from sanqu.ground.city import City
+from sanqu.ground.errors import SanquError, Unavailable
+from sanqu.ground.i18n import Text
+from sanqu.lake import Contract
+from sanqu.lines.live.envelope import AT, CHANGES, FORM, Change, encode_changes
+from sanqu.lines.live.stream import FULL, away, ensure_stream, full, stream_name, subject_of
+from sanqu.lines.records import Line
+
+# So many messages may be on their way before the first is known to be kept.
+WINDOW = 64
+WRONG_LAST = 10071
+MOST_ROWS, MOST_BYTES = 1_000, 400_000
+
+
+class Outlet:
+    """The only writer of a line's stream: another one that still believes to be it is refused by JetStream."""
+
+    def __init__(self, client: Client, line: Line) -> None:
+        self.line = line
+        self._js = client.jetstream()
+        self._last = 0
+        self._epoch = ""
+        self._sent: deque[asyncio.Future[PubAck]] = deque()
+
+    async def open(self) -> None:
+        """Find the end of the stream; raises `Unavailable`, `Conflict`."""
+        there = await ensure_stream(self._js, self.line)
+        self._last, self._epoch = there.last, there.epoch
+
+    async def put(self, changes: Sequence[Change], at: int) -> None:
+        """Send changes that came to be at `at` (ms since 1970); raises what befell this message or one before it."""
+        await self.put_payload(encode_changes(changes), {FORM: CHANGES, AT: str(at)})
+
+    async def put_payload(self, payload: bytes, headers: dict[str, str]) -> None:
+        """Send a message; raises what befell it or one before it."""
+        while self._sent and (self._sent[0].done() or len(self._sent) >= WINDOW):
+            await self._next_kept()
+        said = headers | {"Nats-Expected-Last-Sequence": str(self._last), "Nats-Expected-Stream": stream_name(self.line.name)}
+        try:
+            kept = await self._js.publish_async(subject_of(self.line), payload, wait_stall=10, headers=said)
+        except (NatsError, APIError, OSError) as fault:
+            raise away(fault) from fault
+        self._last += 1
+        self._sent.append(kept)
+
+    async def settle(self) -> None:
+        """Wait until all that was sent is kept; raises what befell it."""
+        while self._sent:
+            await self._next_kept()
+
+    async def _next_kept(self) -> None:
+        kept = self._sent.popleft()
+        try:
+            await asyncio.wait_for(kept, 15)
+        except APIError as fault:
+            raise self._refusal(fault) from fault
+        except (NatsError, NoStreamResponseError, TimeoutError, OSError) as fault:
+            raise away(fault) from fault
+
+    def _refusal(self, fault: APIError) -> SanquError:
+        if fault.err_code in FULL:
+            return full(self.line)
+        if fault.err_code == WRONG_LAST:
+            return Unavailable(
+                "live.overtaken",
+                Text(zh="另一个进程也在写这条专线的流，或它被重建了", en="Another process writes to the line's stream, or it was made anew"),
+                Text(zh="自动从数据湖里的进度重新开始", en="It begins again from where the lake stands, by itself"),
+                self.line.name,
+            )
+        return away(fault)
+
+
+@dataclass(frozen=True)
+class Gathering:
+    """What a gatherer works with: the city, the line and its contract, a connection to the bus."""
+
+    city: City
+    line: Line
+    contract: Contract
+    client: Client
+    loop: asyncio.AbstractEventLoop
+    stopping: Callable[[], bool]
+
+    def wait_for(self, work: object) -> None:
+        """From a thread: run a coroutine on the bus's loop and wait for it."""
+        asyncio.run_coroutine_threadsafe(work, self.loop).result(60)  # type: ignore[arg-type]
+
+
+class Writer:
+    """Changes from a thread, put together into messages: a full one goes at once, a started one when the source pauses."""
+
+    def __init__(self, gathering: Gathering) -> None:
+        self._gathering = gathering
+        self._outlet = Outlet(gathering.client, gathering.line)
+        self._held: list[Change] = []
+        self._size = 0
+        self._at = 0
+        self._since = 0.0
+        gathering.wait_for(self._outlet.open())
+
+    @property
+    def waiting_since(self) -> float | None:
+        """When the first change that is not sent yet came (steady clock)."""
+        return self._since if self._held else None
+
+    def add(self, change: Change, at: int, size: int) -> None:
+        """Take a change of about `size` bytes that came to be at `at` (ms)."""
+        if not self._held:
+            self._at, self._since = at, time.monotonic()
+        self._held.append(change)
+        self._size += size
+        if len(self._held) >= MOST_ROWS or self._size >= MOST_BYTES:
+            self.flush()
+
+    def flush(self) -> None:
+        """Send what was taken."""
+        if self._held:
+            held, self._held, self._size = self._held, [], 0
+            self._gathering.wait_for(self._outlet.put(held, self._at))
+
+    def settle(self) -> None:
+        """Send what was taken and wait until all is kept."""
+        self.flush()
+        self._gathering.wait_for(self._outlet.settle())

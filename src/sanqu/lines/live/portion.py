@@ -1,0 +1,259 @@
+"""A line's part of a round: its messages as checked rows on the engine, then in the lake, the last word of each key."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import duckdb
+
+from sanqu.ground.city import City
+from sanqu.lake import Change as Written
+from sanqu.lake import Contract, Hand, quote_ident
+from sanqu.lake.tables import table_of
+from sanqu.lines.checks import Checks, compile_checks
+from sanqu.lines.live.envelope import AT, FORM, TRACE, Change, Unread, decode
+from sanqu.lines.live.positions import Position
+from sanqu.lines.live.rows import Matcher, cell_text, text_table
+from sanqu.lines.live.tap import Message
+from sanqu.lines.quarantine import Refusal
+from sanqu.lines.records import Fault, Line
+from sanqu.lines.staging import Stage, iter_rows
+from sanqu.lines.wording import word_fault
+
+_numbers = itertools.count(1)
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What is made once for a line and its contract: how rows are matched and checked."""
+
+    line: Line
+    contract: Contract
+    matcher: Matcher
+    checks: Checks
+    keys: Checks | None
+
+    @classmethod
+    def of(cls, line: Line, contract: Contract) -> Shape:
+        """The shape of a line; raises `BadInput` for a pattern the engine cannot use."""
+        columns = {name: f"c{index}" for index, name in enumerate(contract.names)}
+        key = None
+        if contract.primaryKey:
+            # Taken out by key: nothing but the key is said, and nothing else is checked.
+            only = contract.model_copy(
+                update={"fields": tuple(item for item in contract.fields if item.name in contract.primaryKey), "foreignKeys": ()}
+            )
+            key = compile_checks(only, columns)
+        return cls(line, contract, Matcher(contract.fields, line.columns), compile_checks(contract, columns), key)
+
+
+@dataclass
+class Row:
+    """One row of a portion: its message and its place in it, what to do, its cells, and the values as they came."""
+
+    seq: int
+    number: int
+    op: str
+    cells: list[str | None]
+    values: Mapping[str, Any]
+
+
+@dataclass
+class Portion:
+    """What was taken of a line's stream for one round."""
+
+    shape: Shape
+    start: Position
+    end: Position
+    rows: list[Row] = field(default_factory=list)
+    refusals: list[Refusal] = field(default_factory=list)
+    # Rows that an earlier round had carried already, or the source's first load.
+    known: int = 0
+    clears: bool = False
+    # The least and greatest moment (ms) at which rows came to be at their source, and each message's with its rows.
+    ages: list[tuple[int, int]] = field(default_factory=list)
+    traces: list[str] = field(default_factory=list)
+
+    @property
+    def line(self) -> Line:
+        """The line."""
+        return self.shape.line
+
+
+@dataclass(frozen=True)
+class Told:
+    """What a round did with a portion."""
+
+    read: int = 0
+    inserted: int = 0
+    updated: int = 0
+    deleted: int = 0
+    unchanged: int = 0
+    collapsed: int = 0
+    refused: int = 0
+    late: int = 0
+
+    @property
+    def written(self) -> int:
+        """Rows that the lake took in or out."""
+        return self.inserted + self.updated + self.deleted
+
+
+def read_portion(shape: Shape, start: Position, epoch: str, messages: Sequence[Message]) -> Portion:
+    """Read the messages of a line that come after `start`, in order."""
+    held = start.place
+    end = replace(start, epoch=epoch, seq=max(messages[-1].seq, start.seq if start.epoch == epoch else 0))
+    portion = Portion(shape, start, end)
+    for message in messages:
+        if start.epoch == epoch and message.seq <= start.seq:
+            continue
+        before = len(portion.rows)
+        for number, one in enumerate(decode(message.payload, message.headers.get(FORM)), 1):
+            if isinstance(one, Unread):
+                portion.refusals.append(_unread(message.seq, number, one))
+            elif one.place is not None and held is not None and one.place <= held:
+                portion.known += 1
+            else:
+                held = one.place if one.place is not None else held
+                _add(portion, message.seq, number, one)
+        portion.ages.append((int(message.headers.get(AT) or message.kept), len(portion.rows) - before))
+        if trace := message.headers.get(TRACE):
+            portion.traces.append(trace)
+    portion.end = replace(portion.end, place=held)
+    return portion
+
+
+def _add(portion: Portion, seq: int, number: int, one: Change) -> None:
+    if one.op == "clear":
+        # All that came before goes; what comes after stays.
+        portion.rows.clear()
+        portion.clears = True
+        return
+    portion.rows.append(Row(seq, number, one.op, portion.shape.matcher.cells(one.values), one.values))
+
+
+def _unread(seq: int, number: int, one: Unread) -> Refusal:
+    fault = Fault(item="", value=one.text, rule="json", explanation=word_fault("json", one.text, ""))
+    return Refusal({"message": seq, "row": number}, {"": one.text}, {}, (fault,))
+
+
+class Work:
+    """A portion at work on the engine; `close` drops its tables."""
+
+    def __init__(self, city: City, duck: duckdb.DuckDBPyConnection, portion: Portion) -> None:
+        self.city, self.duck, self.portion = city, duck, portion
+        self._name = f"_live_{next(_numbers)}"
+        self._puts: Stage | None = None
+        self._drops: Stage | None = None
+        self._unread = len(portion.refusals)
+
+    def close(self) -> None:
+        """Drop what was made."""
+        for stage in (self._puts, self._drops):
+            if stage is not None:
+                stage.close()
+
+    def check(self) -> None:
+        """Check every row; those with faults are refusals of the portion from here on."""
+        self._complete_parts()
+        shape = self.portion.shape
+        self._puts = self._stage(shape.contract, shape.checks, lambda op: op != "drop", "p")
+        self._drops = self._stage(shape.keys.contract, shape.keys, lambda op: op == "drop", "d") if shape.keys else None
+        self._collapse()
+        if self._puts is not None:
+            self._puts.find_late_faults(self.city, self.portion.line.mode)
+        for stage in self._stages():
+            self._refuse(stage)
+
+    def _stages(self) -> Iterator[Stage]:
+        yield from (stage for stage in (self._puts, self._drops) if stage is not None)
+
+    def _collapse(self) -> None:
+        """Of each key the last word in the portion counts."""
+        key = ", ".join(quote_ident(name) for name in self.portion.shape.contract.primaryKey)
+        said = " UNION ALL ".join(f"SELECT {key}, _n FROM {stage.table} WHERE {stage.is_good}" for stage in self._stages())
+        if key and said:
+            place = f"row_number() OVER (PARTITION BY {key} ORDER BY _n DESC)"
+            over = f"SELECT _n FROM (SELECT _n, {place} AS _place FROM ({said})) WHERE _place > 1"
+            for stage in self._stages():
+                stage.supersede(over)
+
+    def _complete_parts(self) -> None:
+        """Values that a change left out, because they did not change, are those of the row before."""
+        rows, contract = self.portion.rows, self.portion.shape.contract
+        if not any(row.op == "part" for row in rows):
+            return
+        places = [contract.names.index(name) for name in contract.primaryKey]
+        last: dict[tuple[str | None, ...], list[str | None]] = {}
+        keys = self.portion.shape.matcher
+        for row in rows:
+            key = tuple(row.cells[place] for place in places)
+            if row.op == "part":
+                given = keys.keys_of(tuple(row.values))
+                before = last.get(key) or self._standing(contract, key)
+                if before is not None:
+                    row.cells = [cell if given[n] is not None else before[n] for n, cell in enumerate(row.cells)]
+            last[key] = row.cells
+
+    def _standing(self, contract: Contract, key: tuple[str | None, ...]) -> list[str | None] | None:
+        match = " AND ".join(f"CAST({quote_ident(name)} AS VARCHAR) = ?" for name in contract.primaryKey)
+        columns = ", ".join(quote_ident(name) for name in contract.names)
+        found = self.duck.execute(f"SELECT {columns} FROM {table_of(contract.name)} WHERE {match}", list(key)).fetchone()
+        return None if found is None else [cell_text(value) for value in found]
+
+    def _stage(self, contract: Contract, checks: Checks, wanted: Callable[[str], bool], mark: str) -> Stage | None:
+        names = self.portion.shape.contract.names
+        picked = [(number, row) for number, row in enumerate(self.portion.rows) if wanted(row.op)]
+        if not picked:
+            return None
+        table = text_table([number for number, _ in picked], [row.cells for _, row in picked], len(names))
+        name = f"{self._name}{mark}"
+        self.duck.register(name, table)
+        stage = Stage(self.duck, contract)
+        try:
+            stage.fill(checks.staged(f"SELECT * FROM {name}"))
+        finally:
+            self.duck.unregister(name)
+        return stage
+
+    def _refuse(self, stage: Stage) -> None:
+        if not stage.refused():
+            return
+        found = self.duck.execute(
+            f"SELECT _n, _faults FROM {stage.table} WHERE _faults IS NOT NULL "
+            f"UNION ALL SELECT _n, list(fault) FROM {stage.aside} WHERE kind = 'bad' GROUP BY _n ORDER BY 1"
+        )
+        for number, faults in iter_rows(found):
+            self.portion.refusals.append(self._refusal(self.portion.rows[int(number)], faults))
+
+    def _refusal(self, row: Row, faults: Iterable[Mapping[str, str | None]]) -> Refusal:
+        told = []
+        for fault in faults:
+            want = fault["want"] or ""
+            if want.startswith("#"):
+                other = self.portion.rows[int(want[1:])]
+                want = f"message {other.seq} row {other.number}"
+            rule = fault["rule"] or ""
+            told.append(
+                Fault(item=fault["item"] or "", value=fault["value"], rule=rule, want=want, explanation=word_fault(rule, fault["value"], want))
+            )
+        items = dict(zip(self.portion.shape.contract.names, row.cells, strict=True))
+        raw = {key: cell_text(value) for key, value in row.values.items()}
+        return Refusal({"message": row.seq, "row": row.number}, raw, items, tuple(told))
+
+    def write(self, hand: Hand) -> Told:
+        """Put the rows into the lake, inside the joint transaction of `hand`."""
+        contract = self.portion.shape.contract
+        put = Written(0)
+        deleted = hand.clear(contract).deleted if self.portion.clears else 0
+        if self._puts is not None:
+            put = hand.merge(contract, self._puts.good()) if contract.primaryKey else hand.append(contract, self._puts.good())
+        if self._drops is not None:
+            deleted += hand.delete(contract, self._drops.good()).deleted
+        return Told(
+            read=len(self.portion.rows) + self._unread, inserted=put.inserted, updated=put.updated, deleted=deleted,
+            unchanged=put.unchanged, collapsed=sum(stage.collapsed() for stage in self._stages()), refused=len(self.portion.refusals),
+        )  # fmt: skip

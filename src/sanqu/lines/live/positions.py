@@ -1,0 +1,71 @@
+"""Where a line stands (进度): in the commits of the lake that hold its rows, and noted beside them so that few must be looked through."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from psycopg.types.json import Jsonb
+
+from sanqu.ground.city import City
+from sanqu.ground.database import Connection
+from sanqu.lake.engine import METADATA_SCHEMA
+from sanqu.lines.live.envelope import Place
+
+# Commits of live lines are known by their author.
+AUTHOR = "live"
+
+NOTED = "SELECT line, position, snapshot FROM live_line WHERE line = ANY(%s)"
+SINCE = f"""
+SELECT snapshot_id AS snapshot, commit_extra_info AS said FROM {METADATA_SCHEMA}.ducklake_snapshot_changes
+WHERE snapshot_id > %s AND author = '{AUTHOR}' ORDER BY snapshot_id
+"""
+NOTE = "UPDATE live_line SET position = %(position)s, snapshot = greatest(snapshot, %(snapshot)s), carried = now() WHERE line = %(line)s"
+
+
+@dataclass(frozen=True)
+class Position:
+    """The last message that is in the lake: of which stream, its number; and the last change's place in the source.
+
+    `since` is where the line began to follow its source: set by the first load, kept by all after.
+    """
+
+    epoch: str = ""
+    seq: int = 0
+    place: Place | None = None
+    since: str = ""
+
+    @classmethod
+    def from_json(cls, said: Mapping[str, Any]) -> Position:
+        """The position `as_json` gave."""
+        place = said.get("place")
+        return cls(str(said.get("epoch", "")), int(said.get("seq", 0)), tuple(place) if place else None, str(said.get("since", "")))
+
+    def as_json(self) -> dict[str, Any]:
+        """The position as a commit carries it."""
+        return {"epoch": self.epoch, "seq": self.seq, "place": list(self.place) if self.place else None, "since": self.since}
+
+
+def positions_of(city: City, conn: Connection, lines: Iterable[str]) -> dict[str, Position]:
+    """Where each line stands, and a note of it: what was committed but not noted when a process died is found in the lake."""
+    wanted = list(lines)
+    noted = {str(row["line"]): row for row in conn.execute(NOTED, (wanted,)).fetchall()}
+    found = {name: Position.from_json(row["position"]) for name, row in noted.items()}
+    first = min((int(row["snapshot"]) for row in noted.values()), default=0)
+    later: dict[str, int] = {}
+    for row in conn.execute(SINCE, (first,)).fetchall():
+        for name, said in json.loads(row["said"] or "{}").get("lines", {}).items():
+            if name in noted and int(row["snapshot"]) > int(noted[name]["snapshot"]):
+                found[name], later[name] = Position.from_json(said), int(row["snapshot"])
+    for name, snapshot in later.items():
+        note_positions(conn, {name: found[name]}, snapshot)
+    return found
+
+
+def note_positions(conn: Connection, positions: Mapping[str, Position], snapshot: int | None) -> None:
+    """Note where lines stand after a commit (or after a round in which nothing had to change)."""
+    rows = [{"line": name, "position": Jsonb(one.as_json()), "snapshot": snapshot or 0} for name, one in positions.items()]
+    with conn.cursor() as cursor:
+        cursor.executemany(NOTE, rows)

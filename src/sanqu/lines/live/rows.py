@@ -1,0 +1,84 @@
+"""Rows as text cells of the items they fill: names are matched once for each shape of row."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, datetime, time
+from decimal import Decimal
+from typing import Any
+
+import orjson
+import pyarrow as pa  # type: ignore[import-untyped]
+
+from sanqu.lake import Field
+
+FOLDED = re.compile(r"[\s_\-\ufeff]+")
+
+
+def cell_text(value: Any) -> str | None:
+    """A JSON value as text that the checks read back as the same value."""
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int | Decimal):
+        return str(value)
+    if isinstance(value, float):
+        return repr(value)
+    if isinstance(value, datetime | date | time):
+        return value.isoformat(" ") if isinstance(value, datetime) else value.isoformat()
+    return orjson.dumps(value, default=str).decode()
+
+
+class Matcher:
+    """Finds for each item the key of a row that fills it: by the line's `columns`, name, alias, title, then whatever the case."""
+
+    def __init__(self, items: Sequence[Field], columns: Mapping[str, str]) -> None:
+        self._items = items
+        self._named = {item: column for column, item in columns.items()}
+        self._shapes: dict[tuple[str, ...], tuple[str | None, ...]] = {}
+
+    def keys_of(self, shape: tuple[str, ...]) -> tuple[str | None, ...]:
+        """For each item the key among `shape` that fills it, or None."""
+        found = self._shapes.get(shape)
+        if found is None:
+            if len(self._shapes) > 1000:
+                self._shapes.clear()
+            found = self._shapes[shape] = self._match(shape)
+        return found
+
+    def _match(self, shape: tuple[str, ...]) -> tuple[str | None, ...]:
+        taken: dict[str, str] = {item.name: self._named[item.name] for item in self._items if self._named.get(item.name) in shape}
+        for fold in (False, True):
+            for item in self._items:
+                wanted = {_folded(one) if fold else one for one in (item.name, *item.aliases, item.title.zh, item.title.en) if one}
+                free = (key for key in shape if key not in taken.values() and (_folded(key) if fold else key) in wanted)
+                key = None if item.name in taken or item.name in self._named else next(free, None)
+                if key is not None:
+                    taken[item.name] = key
+        return tuple(taken.get(item.name) for item in self._items)
+
+    def cells(self, values: Mapping[str, Any]) -> list[str | None]:
+        """The text of each item in a row."""
+        return [None if key is None else cell_text(values[key]) for key in self.keys_of(tuple(values))]
+
+
+def _folded(name: str) -> str:
+    return FOLDED.sub("", name).casefold()
+
+
+def text_table(numbers: Sequence[int], cells: Iterable[Sequence[str | None]], width: int) -> pa.Table:
+    """`_n` and text columns `c0` … as the checks take them."""
+    columns = list(zip(*cells, strict=True)) or [()] * width
+    arrays = [pa.array(numbers, pa.int64()), *(_texts(column) for column in columns)]
+    return pa.table(arrays, names=["_n", *(f"c{index}" for index in range(width))])
+
+
+def _texts(column: Sequence[str | None]) -> pa.Array:
+    try:
+        return pa.array(column, pa.string())
+    except UnicodeEncodeError:
+        # Half of a surrogate pair is no character; JSON can say it all the same.
+        mended = [None if one is None else one.encode("utf-8", "replace").decode() for one in column]
+        return pa.array(mended, pa.string())

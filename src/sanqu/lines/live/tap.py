@@ -1,0 +1,156 @@
+"""Messages out of a line's stream, in order and without a gap, from where the lake says the line stands."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import time
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.errors import Error as NatsError
+from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
+from nats.js.errors import Error as JsError
+
+from sanqu.ground.errors import SanquError
+from sanqu.lines.live.positions import Position
+from sanqu.lines.live.stream import ensure_stream, stream_name
+from sanqu.lines.records import Line
+
+log = logging.getLogger(__name__)
+
+ASK_MESSAGES, ASK_BYTES, ASK_SECONDS = 2_000, 8 * 1024**2, 5.0
+# No more is asked for while so much is held here.
+MOST_HELD, MOST_HELD_BYTES = 12_000, 48 * 1024**2
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A message of a stream: its number, when JetStream kept it (ms since 1970), what it holds."""
+
+    seq: int
+    kept: int
+    payload: bytes
+    headers: dict[str, str]
+
+
+class Gap(Exception):
+    """Messages were lost between JetStream and here, or it fell silent: the tap opens anew."""
+
+
+class Tap:
+    """What waits in a line's stream, held ready for the carrier."""
+
+    def __init__(self, client: Client, line: Line, position: Position, wake: Callable[[], None]) -> None:
+        self.line = line
+        self.held: deque[Message] = deque()
+        self.held_bytes = 0
+        # How many messages are in the stream after those held here.
+        self.beyond = 0
+        self.since: float | None = None
+        self.epoch = position.epoch
+        self._client, self._wake = client, wake
+        self._next = position.seq + 1
+        self._room = asyncio.Event()
+
+    @property
+    def backlog(self) -> int:
+        """Messages that wait, here and in the stream."""
+        return len(self.held) + self.beyond
+
+    async def flow(self) -> None:
+        """Hold messages ready, until cancelled; what is lost on the way is asked for again."""
+        while True:
+            try:
+                await self._begin()
+                await self._drink()
+            except (Gap, SanquError, NatsError, JsError, TimeoutError, OSError) as fault:
+                log.debug("live %s: the tap opens anew: %s", self.line.name, fault)
+                await asyncio.sleep(0.2)
+
+    async def _begin(self) -> None:
+        """A stream that was made anew counts from 1 again: what was carried of the old one says nothing about it."""
+        there = await ensure_stream(self._client.jetstream(), self.line)
+        if there.epoch != self.epoch:
+            self.held.clear()
+            self.held_bytes, self.epoch, self._next = 0, there.epoch, 1
+
+    def take(self, most_messages: int, most_bytes: int) -> list[Message]:
+        """The next messages, at least one where there is one."""
+        taken: list[Message] = []
+        size = 0
+        while self.held and len(taken) < most_messages and (not taken or size + len(self.held[0].payload) <= most_bytes):
+            one = self.held.popleft()
+            size += len(one.payload)
+            taken.append(one)
+        self.held_bytes -= size
+        self.since = time.monotonic() if self.held else None
+        self._room.set()
+        return taken
+
+    async def _drink(self) -> None:
+        """Ask one short-lived consumer for messages as long as they come in order."""
+        js = self._client.jetstream()
+        config = ConsumerConfig(
+            deliver_policy=DeliverPolicy.BY_START_SEQUENCE, opt_start_seq=self._next, ack_policy=AckPolicy.NONE,
+            inactive_threshold=30.0, mem_storage=True, num_replicas=1, max_waiting=4,
+        )  # fmt: skip
+        stream = stream_name(self.line.name)
+        consumer = (await js.add_consumer(stream, config)).name
+        inbox = self._client.new_inbox()
+        answers = await self._client.subscribe(inbox, pending_msgs_limit=-1, pending_bytes_limit=-1)
+        ask = f"$JS.API.CONSUMER.MSG.NEXT.{stream}.{consumer}"
+        request = json.dumps({"batch": ASK_MESSAGES, "max_bytes": ASK_BYTES, "expires": int(ASK_SECONDS * 1e9)}).encode()
+        count = 0
+        try:
+            while True:
+                await self._wait_for_room()
+                await self._client.publish(ask, request, reply=inbox)
+                left = ASK_MESSAGES
+                while left:
+                    message = await answers.next_msg(timeout=ASK_SECONDS + 3)
+                    if _is_last(message):
+                        break
+                    count, left = count + 1, left - 1
+                    self._keep(message, count)
+        finally:
+            with suppress(NatsError):
+                await answers.unsubscribe()
+            with suppress(NatsError, JsError):
+                await js.delete_consumer(stream, consumer)
+
+    async def _wait_for_room(self) -> None:
+        while len(self.held) >= MOST_HELD or self.held_bytes >= MOST_HELD_BYTES:
+            self._room.clear()
+            await self._room.wait()
+
+    def _keep(self, message: Msg, count: int) -> None:
+        """Hold a message; raises `Gap` when it is not the one that comes next."""
+        parts = message.reply.split(".")
+        # $JS.ACK.<domain>.<account>.<stream>.<consumer>.<delivered>.<seq>.<count>.<time>.<pending>.<token>, or without domain.
+        seq, number, at, pending = (int(part) for part in (parts[5:9] if len(parts) == 9 else parts[7:11]))
+        if number != count or seq < self._next:
+            raise Gap(f"message {number} in place of {count}")
+        self._next = seq + 1
+        self.beyond = pending
+        if not self.held:
+            self.since = time.monotonic()
+        self.held.append(Message(seq, at // 1_000_000, message.data, message.headers or {}))
+        self.held_bytes += len(message.data)
+        self._wake()
+
+
+def _is_last(message: Msg) -> bool:
+    """Whether JetStream says that a request is over; raises `Gap` for what says that the consumer is."""
+    if message.reply:
+        return False
+    told = message.headers or {}
+    # Nothing there, time over, as many bytes as were asked for.
+    if told.get("Status") in ("404", "408") or "MaxBytes" in told.get("Description", ""):
+        return True
+    raise Gap(str(told))

@@ -1,0 +1,202 @@
+"""All live lines in this process (数据高铁的调度): which to gather, which to carry, and what to do when one stops."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+import psycopg
+from nats.aio.client import Client
+from nats.errors import Error as NatsError
+
+from sanqu.ground.city import City
+from sanqu.ground.clock import now
+from sanqu.ground.errors import SanquError
+from sanqu.lake import lake_of
+from sanqu.lines.live import meters, standing
+from sanqu.lines.live.carrier import Carrier
+from sanqu.lines.live.gather import sources
+from sanqu.lines.live.gather.outlet import Gathering
+from sanqu.lines.live.lanes import Lane, Turns, lanes_of
+from sanqu.lines.live.locks import CARRY, GATHER, LANE, Locks
+from sanqu.lines.live.standing import Wanted
+from sanqu.lines.live.stream import connect, drop_stream
+from sanqu.lines.records import Line
+
+log = logging.getLogger(__name__)
+
+LOOK_SECONDS = 0.5
+FORGET_ROUNDS = 7200
+# Lanes that carry at the same moment: the engine spreads one round over the cores by itself.
+AT_ONCE = 2
+GONE = "SELECT 1 FROM live_line WHERE line = %s"
+
+
+@dataclass
+class _Gatherer:
+    """A thread that brings rows from one source."""
+
+    line: Line
+    version: int
+    stopping: threading.Event = field(default_factory=threading.Event)
+    task: asyncio.Task[None] | None = None
+
+
+class Traffic:
+    """Gathers and carries every line that no other process does."""
+
+    def __init__(self, city: City) -> None:
+        self.city = city
+        self._carriers: dict[str, tuple[Carrier, asyncio.Task[None]]] = {}
+        self._gatherers: dict[str, _Gatherer] = {}
+        self._versions: dict[str, int] = {}
+        self._turns = Turns(AT_ONCE)
+
+    async def run(self, stopping: asyncio.Event) -> None:
+        """Keep at it until `stopping`; a database or bus that is away is waited for."""
+        while not stopping.is_set():
+            try:
+                await self._work(stopping)
+            except (psycopg.Error, SanquError, NatsError, OSError) as fault:
+                log.warning("live lines wait: %s", fault)
+                await _pause(stopping, 1.0)
+
+    async def _work(self, stopping: asyncio.Event) -> None:
+        client = await connect(self.city.bus.url, "sanqu live")
+        try:
+            opening = self.city.db.own_connection()
+            conn = await asyncio.to_thread(opening.__enter__)
+            try:
+                locks = Locks(conn)
+                while not stopping.is_set():
+                    await asyncio.to_thread(locks.check)
+                    await self._look(client, locks)
+                    await _pause(stopping, LOOK_SECONDS)
+            finally:
+                await self._stop_all()
+                with suppress(psycopg.Error):
+                    await asyncio.to_thread(opening.__exit__, None, None, None)
+        finally:
+            with suppress(NatsError, OSError):
+                await client.close()
+
+    async def _look(self, client: Client, locks: Locks) -> None:
+        wanted = {one.line.name: one for one in await asyncio.to_thread(standing.wanted_lines, self.city)}
+        await self._look_at_lanes(client, locks, wanted)
+        await self._look_at_lines(client, locks, wanted)
+        await self._look_at_sources(client, locks, wanted)
+        await self._count()
+
+    async def _look_at_lanes(self, client: Client, locks: Locks, wanted: dict[str, Wanted]) -> None:
+        lanes = await asyncio.to_thread(lanes_of, self.city) if wanted or self._carriers else {}
+        for name in {one.line.lane for one in wanted.values()} - self._carriers.keys():
+            if await asyncio.to_thread(locks.take, LANE, name):
+                carrier = Carrier(self.city, client, lanes.get(name, Lane(name)), self._turns)
+                self._carriers[name] = (carrier, asyncio.create_task(carrier.run(), name=f"lane {name}"))
+        for name, (carrier, task) in list(self._carriers.items()):
+            carrier.lane = lanes.get(name, carrier.lane)
+            if task.done():
+                log.error("lane %s broke and is begun again", name, exc_info=task.exception())
+                del self._carriers[name]
+                for line in list(carrier.drinking):
+                    await carrier.remove(line)
+                    await asyncio.to_thread(locks.give, CARRY, line)
+
+    async def _look_at_lines(self, client: Client, locks: Locks, wanted: dict[str, Wanted]) -> None:
+        for lane, (carrier, _) in self._carriers.items():
+            for name, held in list(carrier.drinking.items()):
+                one = wanted.get(name)
+                same = one is not None and one.line == held.line and one.version == self._versions.get(name) and one.line.lane == lane
+                if not same or (one is not None and one.state == "loading"):
+                    await carrier.remove(name)
+                    if one is None:
+                        await self._forget(client, name)
+            for kind, name in list(locks.held):
+                if kind == CARRY and not any(name in c.drinking for c, _ in self._carriers.values()):
+                    await asyncio.to_thread(locks.give, CARRY, name)
+            for name, one in wanted.items():
+                if one.line.lane == lane and name not in carrier.drinking and one.state != "loading" and one.is_due(now()):
+                    await self._carry(carrier, locks, one)
+
+    async def _carry(self, carrier: Carrier, locks: Locks, one: Wanted) -> None:
+        name = one.line.name
+        if not await asyncio.to_thread(locks.take, CARRY, name):
+            return
+        try:
+            await carrier.add(one.line)
+        except SanquError as fault:
+            await asyncio.to_thread(standing.stop, self.city, name, fault)
+            return
+        self._versions[name] = one.version
+        if one.line.source.kind not in sources.GATHERERS or not sources.needs_gatherer(one.line):
+            await asyncio.to_thread(standing.set_state, self.city, name, "flowing")
+
+    async def _forget(self, client: Client, name: str) -> None:
+        """The stream of a line that was taken away goes too; that of one that rests stays."""
+        if await asyncio.to_thread(self.city.db.one, GONE, (name,)) is None:
+            with suppress(NatsError):
+                await drop_stream(client.jetstream(), name)
+
+    async def _look_at_sources(self, client: Client, locks: Locks, wanted: dict[str, Wanted]) -> None:
+        for name, held in list(self._gatherers.items()):
+            one = wanted.get(name)
+            if one is None or one.line != held.line or one.version != held.version:
+                held.stopping.set()
+            if held.task is not None and held.task.done():
+                del self._gatherers[name]
+                await asyncio.to_thread(locks.give, GATHER, name)
+        for name, one in wanted.items():
+            due = one.is_due(now()) and sources.needs_gatherer(one.line) and name not in self._gatherers
+            if due and await asyncio.to_thread(locks.take, GATHER, name):
+                held = self._gatherers[name] = _Gatherer(one.line, one.version)
+                held.task = asyncio.create_task(self._gather(client, held), name=f"gather {name}")
+
+    async def _gather(self, client: Client, held: _Gatherer) -> None:
+        name = held.line.name
+        gather: Callable[[Gathering], None] = sources.GATHERERS[held.line.source.kind]
+        try:
+            contract = await asyncio.to_thread(lake_of(self.city).contract, held.line.dataset)
+            gathering = Gathering(self.city, held.line, contract, client, asyncio.get_running_loop(), held.stopping.is_set)
+            await asyncio.to_thread(gather, gathering)
+        except SanquError as fault:
+            log.warning("live %s: its source stopped: %s", name, fault)
+            await self._note_stop(name, fault)
+        except Exception as fault:
+            log.exception("live %s: its source broke", name)
+            await self._note_stop(name, sources.broke(name, fault))
+
+    async def _note_stop(self, name: str, fault: SanquError) -> None:
+        with suppress(psycopg.Error, SanquError):
+            await asyncio.to_thread(standing.stop, self.city, name, fault)
+
+    async def _count(self) -> None:
+        taken = [carrier.take_counts() for carrier, _ in self._carriers.values()]
+        rows = [row for part, _ in taken for row in part]
+        backlogs = [one for _, part in taken for one in part]
+        if rows or backlogs:
+            await asyncio.to_thread(meters.write_down, self.city, rows, backlogs)
+
+    async def _stop_all(self) -> None:
+        for held in self._gatherers.values():
+            held.stopping.set()
+        for carrier, task in self._carriers.values():
+            task.cancel()
+            with suppress(asyncio.CancelledError, Exception):
+                await task
+            with suppress(psycopg.Error, SanquError):
+                await carrier.close()
+        tasks = [held.task for held in self._gatherers.values() if held.task is not None]
+        if tasks:
+            await asyncio.wait(tasks, timeout=5)
+        self._carriers.clear()
+        self._gatherers.clear()
+        self._versions.clear()
+
+
+async def _pause(stopping: asyncio.Event, seconds: float) -> None:
+    with suppress(TimeoutError):
+        await asyncio.wait_for(stopping.wait(), seconds)
