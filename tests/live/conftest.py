@@ -14,6 +14,7 @@ from sanqu.ground.city import City
 from sanqu.ground.people.askers import SYSTEM
 from sanqu.lake import Contract, lake_of
 from sanqu.lines.keeping import save_line
+from sanqu.lines.live.stream import connect
 from sanqu.lines.live.traffic import Traffic
 from sanqu.lines.records import Line
 
@@ -50,6 +51,19 @@ class Flow:
         self._loop.call_soon_threadsafe(self._stopping.set)
         self._thread.join(20)
         assert not self._thread.is_alive()
+
+
+@pytest.fixture(autouse=True)
+def empty_bus(nats: str) -> None:
+    """The bus outlives cities: what another one left is not this one's."""
+
+    async def clear() -> None:
+        client = await connect(nats, "test")
+        for stream in await client.jetstream().streams_info():
+            await client.jetstream().delete_stream(str(stream.config.name))
+        await client.close()
+
+    asyncio.run(clear())
 
 
 @pytest.fixture
