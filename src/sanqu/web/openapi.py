@@ -39,6 +39,7 @@ ERRORS = {
 # (start of the path, parameter) → an example that works in the city that comes along; the first that fits.
 EXAMPLES: tuple[tuple[str, str, Any], ...] = (
     ("/api/3/action/", "name", "package_search"),
+    ("/api/live", "line", "my-line"),
     ("/api/lines", "name", "facts"),
     ("/api/lines", "run", 1),
     ("/api/lines", "row", 1),
