@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import duckdb
+import pyarrow as pa  # type: ignore[import-untyped]
 
 from sanqu.ground.city import City
 from sanqu.lake import Change as Written
@@ -148,6 +149,8 @@ class Work:
         self._name = f"_live_{next(_numbers)}"
         self._puts: Stage | None = None
         self._drops: Stage | None = None
+        # Which rows of the portion lie in a stage, in its order; by the stage's table.
+        self._picked: dict[str, list[int]] = {}
         self._unread = len(portion.refusals)
 
     def close(self) -> None:
@@ -174,12 +177,29 @@ class Work:
     def _collapse(self) -> None:
         """Of each key the last word in the portion counts."""
         key = ", ".join(quote_ident(name) for name in self.portion.shape.contract.primaryKey)
-        said = " UNION ALL ".join(f"SELECT {key}, _n FROM {stage.table} WHERE {stage.is_good}" for stage in self._stages())
-        if key and said:
-            place = f"row_number() OVER (PARTITION BY {key} ORDER BY _n DESC)"
-            over = f"SELECT _n FROM (SELECT _n, {place} AS _place FROM ({said})) WHERE _place > 1"
-            for stage in self._stages():
-                stage.supersede(over)
+        stages = list(self._stages())
+        if not key or not stages:
+            return
+        said = " UNION ALL ".join(
+            f"SELECT {key}, s._n, o._place, '{stage.table}' AS _stage FROM {stage.table} s JOIN {name} o ON o._n = s._n WHERE {stage.is_good}"
+            for stage, name in ((stage, self._register_order(stage)) for stage in stages)
+        )
+        last = f"row_number() OVER (PARTITION BY {key} ORDER BY _place DESC) AS _last"
+        over = f"SELECT _n, _stage FROM (SELECT _n, _stage, {last} FROM ({said})) WHERE _last > 1"
+        self.duck.execute(f"CREATE OR REPLACE TEMP TABLE _sanqu_over AS {over}")
+        for stage in stages:
+            stage.supersede(f"SELECT _n FROM _sanqu_over WHERE _stage = '{stage.table}'")
+            self.duck.unregister(self._order_name(stage))
+
+    @staticmethod
+    def _order_name(stage: Stage) -> str:
+        return f"_order_{stage.table.rpartition('_')[2]}"
+
+    def _register_order(self, stage: Stage) -> str:
+        places = self._picked[stage.table]
+        table = pa.table({"_n": pa.array(range(1, len(places) + 1), pa.int64()), "_place": pa.array(places, pa.int64())})
+        self.duck.register(self._order_name(stage), table)
+        return self._order_name(stage)
 
     def _complete_parts(self) -> None:
         """Values that a change left out, because they did not change, are those of the row before."""
@@ -209,14 +229,15 @@ class Work:
         picked = [(number, row) for number, row in enumerate(self.portion.rows) if wanted(row.op)]
         if not picked:
             return None
-        table = text_table([number for number, _ in picked], [row.cells for _, row in picked], len(names))
+        table = text_table([row.cells for _, row in picked], len(names))
         name = f"{self._name}{mark}"
         self.duck.register(name, table)
         stage = Stage(self.duck, contract)
         try:
-            stage.fill(checks.staged(f"SELECT * FROM {name}"))
+            stage.fill(checks.staged(f"SELECT * FROM {name}", len(names)))
         finally:
             self.duck.unregister(name)
+        self._picked[stage.table] = [number for number, _ in picked]
         return stage
 
     def _refuse(self, stage: Stage) -> None:
@@ -227,14 +248,17 @@ class Work:
             f"UNION ALL SELECT _n, list(fault) FROM {stage.aside} WHERE kind = 'bad' GROUP BY _n ORDER BY 1"
         )
         for number, faults in iter_rows(found):
-            self.portion.refusals.append(self._refusal(self.portion.rows[int(number)], faults))
+            self.portion.refusals.append(self._refusal(stage, self._row(stage, int(number)), faults))
 
-    def _refusal(self, row: Row, faults: Iterable[Mapping[str, str | None]]) -> Refusal:
+    def _row(self, stage: Stage, number: int) -> Row:
+        return self.portion.rows[self._picked[stage.table][number - 1]]
+
+    def _refusal(self, stage: Stage, row: Row, faults: Iterable[Mapping[str, str | None]]) -> Refusal:
         told = []
         for fault in faults:
             want = fault["want"] or ""
             if want.startswith("#"):
-                other = self.portion.rows[int(want[1:])]
+                other = self._row(stage, int(want[1:]))
                 want = f"message {other.seq} row {other.number}"
             rule = fault["rule"] or ""
             told.append(

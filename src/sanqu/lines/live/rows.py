@@ -68,11 +68,10 @@ def _folded(name: str) -> str:
     return FOLDED.sub("", name).casefold()
 
 
-def text_table(numbers: Sequence[int], cells: Iterable[Sequence[str | None]], width: int) -> pa.Table:
-    """`_n` and text columns `c0` … as the checks take them."""
+def text_table(cells: Iterable[Sequence[str | None]], width: int) -> pa.Table:
+    """Text columns `c0`, `c1`, … as the checks take them."""
     columns = list(zip(*cells, strict=True)) or [()] * width
-    arrays = [pa.array(numbers, pa.int64()), *(_texts(column) for column in columns)]
-    return pa.table(arrays, names=["_n", *(f"c{index}" for index in range(width))])
+    return pa.table([_texts(column) for column in columns], names=[f"c{index}" for index in range(width)])
 
 
 def _texts(column: Sequence[str | None]) -> pa.Array:

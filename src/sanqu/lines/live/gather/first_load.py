@@ -83,10 +83,10 @@ class _Load:
         run = begin_run(self._city, self._conn, self._line)
         stage = Stage(self._duck, self._contract)
         try:
-            read = stage.fill(checks.staged(reading.numbered))
+            read = stage.fill(checks.staged(reading.rows, len(columns)))
             stage.find_doubles()
             stage.find_late_faults(self._city, "replace")
-            refusals = _refusals(stage, reading.numbered, bound, columns)
+            refusals = _refusals(stage, reading.rows, bound, columns)
             refused = keep_refusals(self._city, self._line, run, f"first load {self._position.since}", refusals)
             counts = Counts(read=read, inserted=stage.good_count(), collapsed=stage.collapsed(), quarantined=refused)
             self._write(stage)
@@ -114,8 +114,8 @@ class _Load:
         note_positions(self._conn, {name: self._position}, joint.snapshot)
 
 
-def _refusals(stage: Stage, numbered: str, bound: Bound, columns: Sequence[str]) -> Iterator[Refusal]:
-    for number, faults, cells in stage.refused_rows(numbered, len(columns)):
+def _refusals(stage: Stage, source: str, bound: Bound, columns: Sequence[str]) -> Iterator[Refusal]:
+    for number, faults, cells in stage.refused_rows(source, len(columns)):
         raw = dict(zip(columns, cells, strict=True))
         items = {item: cells[at] for item, at in bound.columns.items()}
         yield Refusal({"row": number}, raw, items, tuple(_fault(one) for one in faults))
