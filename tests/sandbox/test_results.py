@@ -7,7 +7,8 @@ import pytest
 from sanqu.ground.errors import Conflict, NotFound, Refused
 from sanqu.ground.ledger import integrate, read_entries
 from sanqu.ground.people.askers import SYSTEM
-from sanqu.sandbox.results import approve, ask_in_room, explain_in_room, look_at, refuse, take_out, waiting_for
+from sanqu.sandbox.approval import approve, look_at, refuse, waiting_for
+from sanqu.sandbox.results import ask_in_room, explain_in_room, mark_seen, news_for, take_out
 from sanqu.sandbox.rooms import add_member, room_for
 from sanqu.sandbox.uploads import add_upload
 
@@ -19,37 +20,65 @@ def test_figures_over_enough_subjects_pass_and_leave(hut: Hut) -> None:
     assert [(row["n"], round(row["mean"])) for row in found] == [(100, 1148), (100, 1150), (100, 1150)]
 
 
-@pytest.mark.parametrize(
-    ("sql", "rule"),
-    [
-        ("SELECT * FROM residents", "shape"),
-        ("SELECT name, income FROM residents ORDER BY income DESC LIMIT 1", "shape"),
-        ("SELECT max(income) AS m FROM residents", "shape"),
-        ("SELECT sum(income * age) AS s FROM residents", "shape"),
-        ("SELECT sum(CASE WHEN name = 'person 7' THEN income ELSE 0 END) AS s FROM residents", "shape"),
-        ("SELECT count(*) AS n FROM residents WHERE income IN (SELECT max(income) FROM residents)", "shape"),
-        ("SELECT town, sum(income) OVER () AS s FROM residents", "shape"),
-        ("SELECT count(*) AS n FROM residents WHERE CAST(name AS INTEGER) > 1", "shape"),
-        ("SELECT count(*) AS n FROM residents WHERE name = 7", "shape"),
-        ("SELECT DISTINCT town FROM residents", "shape"),
-        ("SELECT count(*) AS n FROM residents UNION ALL SELECT income FROM residents", "shape"),
-        ("SELECT string_agg(name, ',') AS s FROM residents", "shape"),
-        ("SELECT count(*) FILTER (WHERE name = 'person 7') AS n FROM residents", "shape"),
-        ("SELECT name, count(*) AS n FROM residents GROUP BY name", "least"),
-        ("SELECT count(*) AS n FROM residents WHERE name = 'person 7'", "least"),
-        ("SELECT count(*) AS n FROM residents WHERE age > 1000", "least"),
-        ("SELECT count(*) AS n FROM residents WHERE name <> 'person 7'", "parts"),
-        ("SELECT count(*) AS n FROM residents WHERE NOT (name = 'person 7' AND income > 1100)", "parts"),
-        ("SELECT town, count(*) AS n FROM residents GROUP BY town, age HAVING count(*) > 8", "least"),
-        ("SELECT count(*) AS n FROM residents r JOIN shops s ON s.town = r.town", "once"),
-    ],
-)
-def test_what_could_tell_of_a_few_waits(hut: Hut, sql: str, rule: str) -> None:
-    result = hut.ask(sql)
-    assert (result.state, result.cause["rule"]) == ("waiting", rule)
-    assert (result.rows, result.digest) == (None, None)
-    with pytest.raises(Refused, match="may not leave"):
-        hut.out(result)
+OF_A_FEW = [
+    ("SELECT * FROM residents", "shape"),
+    ("SELECT name, income FROM residents ORDER BY income DESC LIMIT 1", "shape"),
+    ("SELECT max(income) AS m FROM residents", "shape"),
+    ("SELECT sum(income * age) AS s FROM residents", "shape"),
+    ("SELECT sum(CASE WHEN name = 'person 7' THEN income ELSE 0 END) AS s FROM residents", "shape"),
+    ("SELECT count(*) AS n FROM residents WHERE income IN (SELECT max(income) FROM residents)", "shape"),
+    ("SELECT town, sum(income) OVER () AS s FROM residents", "shape"),
+    ("SELECT count(*) AS n FROM residents WHERE CAST(name AS INTEGER) > 1", "shape"),
+    ("SELECT count(*) AS n FROM residents WHERE name = 7", "shape"),
+    ("SELECT DISTINCT town FROM residents", "shape"),
+    ("SELECT count(*) AS n FROM residents UNION ALL SELECT income FROM residents", "shape"),
+    ("SELECT string_agg(name, ',') AS s FROM residents", "shape"),
+    ("SELECT count(*) FILTER (WHERE name = 'person 7') AS n FROM residents", "shape"),
+    ("SELECT name, count(*) AS n FROM residents GROUP BY name", "least"),
+    ("SELECT count(*) AS n FROM residents WHERE name = 'person 7'", "least"),
+    ("SELECT count(*) AS n FROM residents WHERE age > 1000", "least"),
+    ("SELECT count(*) AS n FROM residents WHERE name <> 'person 7'", "parts"),
+    ("SELECT count(*) AS n FROM residents WHERE NOT (name = 'person 7' AND income > 1100)", "parts"),
+    ("SELECT town, count(*) AS n FROM residents GROUP BY town, age HAVING count(*) > 8", "least"),
+    ("SELECT count(*) AS n FROM residents r JOIN shops s ON s.town = r.town", "once"),
+]
+
+
+def test_what_could_tell_of_a_few_waits(hut: Hut) -> None:
+    for sql, rule in OF_A_FEW:
+        result = hut.ask(sql)
+        assert (result.state, result.cause["rule"]) == ("waiting", rule), sql
+        assert (result.rows, result.digest) == (None, None)
+        with pytest.raises(Refused, match="may not leave"):
+            hut.out(result)
+
+
+def test_how_many_have_a_value_is_not_subtracted_from_how_many_there_are(hut: Hut) -> None:
+    brought = "ids\n" + "\n".join(f"ID{i:04d}" for i in range(300) if i != 7)
+    add_upload(hut.city, hut.wang, hut.room, "most", brought.encode())
+    assert hut.rows("SELECT count(*) AS n FROM residents WHERE age >= 20") == [{"n": 300}]
+    near = "SELECT {} AS n FROM residents r JOIN my_most m ON m.ids = r.id WHERE r.age >= 20"
+    for figure in ("count(r.income)", "count(r.name)", "count(DISTINCT r.id)"):
+        assert hut.ask(near.format(figure)).cause["rule"] == "differencing", figure
+
+
+def test_what_a_steward_let_out_counts_as_told(hut: Hut) -> None:
+    result = hut.ask("SELECT count(*) AS n FROM residents WHERE name <> 'person 7'")
+    assert result.cause["rule"] == "parts"
+    approve(hut.city, hut.civil, result.id, "no harm")
+    assert hut.ask("SELECT count(*) AS n FROM residents").cause["rule"] == "differencing"
+
+
+def test_a_member_finds_a_note_of_what_was_decided_until_it_was_looked_at(hut: Hut) -> None:
+    result = hut.ask("SELECT name FROM residents")
+    assert news_for(hut.city, hut.wang) == []
+    refuse(hut.city, hut.civil, result.id, "names")
+    assert [(one.id, one.cause["reason"]) for one in news_for(hut.city, hut.wang)] == [(result.id, "names")]
+    assert news_for(hut.city, hut.li) == []
+    mark_seen(hut.city, hut.li, result)
+    assert news_for(hut.city, hut.wang)
+    mark_seen(hut.city, hut.wang, result)
+    assert news_for(hut.city, hut.wang) == []
 
 
 def test_a_cell_that_one_or_two_contributors_make_up_waits(hut: Hut) -> None:

@@ -101,8 +101,8 @@ class Check:
 
     def texts(self) -> list[tuple[str, int]]:
         """Each text with its most rows: cells, parts, then dominance and subjects of each figure."""
-        told = [(cells.sql, MOST_GROUPS) for cells in self._told()]
-        return [(self._cells(), MOST_GROUPS), (self._parts(), MOST_GROUPS), *((text, 1) for text in self._shares()), *told]
+        shares = [(text, 1) for text in self._shares()]
+        return [(self._cells(), MOST_GROUPS), (self._parts(), MOST_GROUPS), *shares, *self.texts_of_told()]
 
     def read(self, answers: Sequence[pa.Table]) -> tuple[Failed | None, list[Told]]:
         """What the answers to `texts` say: the first rule that fails, and who stands behind the figures."""
@@ -112,9 +112,17 @@ class Check:
         if failed is not None:
             return failed, []
         try:
-            return None, [told_by(one, answer) for one, answer in zip(self._told(), others[len(shares) :], strict=True)]
+            return None, self.read_told(others[len(shares) :])
         except Refused:
             return Failed("cells"), []
+
+    def texts_of_told(self) -> list[tuple[str, int]]:
+        """The texts that list who stands behind the figures, with their most rows."""
+        return [(cells.sql, MOST_GROUPS) for cells in self._told()]
+
+    def read_told(self, answers: Sequence[pa.Table]) -> list[Told]:
+        """Who stands behind the figures, as the answers to `texts_of_told` say; raises `Refused` for too many cells."""
+        return [told_by(one, answer) for one, answer in zip(self._told(), answers, strict=True)]
 
     def least(self, dataset: str) -> int:
         """How many distinct subjects must stand in a cell: what the room says, or the dataset where that is more."""
@@ -207,18 +215,25 @@ class Check:
         plain = not self.shape.figures
         for figure in self.shape.figures:
             plain = plain or figure.of is None
-            if figure.of is not None:
-                made[id(figure.of.table), figure.of.item] = self._listed(figure.of.table, figure.of.dataset, figure.of)
+            if figure.of is None:
+                continue
+            table, dataset = figure.of.table, figure.of.dataset
+            made[id(table), figure.of.item] = self._listed(table, dataset, figure.of)
+            if figure.kind in ("count", "distinct"):
+                # How many have a value is subtracted from how many rows there are, and from how many have another value.
+                made[id(table), f"{OF_ROWS}/{figure.of.item}"] = self._listed(table, dataset, figure.of, rows=True)
         for table, dataset in self.shape.guarded if plain else ():
             made[id(table), OF_ROWS] = self._listed(table, dataset, None)
         return list(made.values())
 
-    def _listed(self, table: exp.Table, dataset: str, one: Occurrence | None) -> Cells:
+    def _listed(self, table: exp.Table, dataset: str, one: Occurrence | None, *, rows: bool = False) -> Cells:
+        """Who stands behind a figure about `one`; with `rows` as a number of rows, and not by their values."""
         value = one.column.copy() if one is not None else None
-        listed = exp.ArrayAgg(this=exp.Distinct(expressions=[marked(own(table, SUBJECT), own(table, ROW), value)]))
+        number = marked(own(table, SUBJECT), own(table, ROW), None if rows else value)
+        listed = exp.ArrayAgg(this=exp.Distinct(expressions=[number]))
         there = exp.and_(_filled(own(table, ROW)), *([_filled(value)] if value is not None else []))
         numbers = exp.Filter(this=listed, expression=exp.Where(this=there)).as_(SUBJECT, quoted=True)
-        kind = one.item if one is not None else OF_ROWS
+        kind = one.item if one is not None and not rows else OF_ROWS
         return Cells(dataset, kind, self.side.select([numbers], self.shape.keys), self.least(dataset))
 
 

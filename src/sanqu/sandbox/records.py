@@ -107,6 +107,11 @@ class Result:
         return self.state in OUT
 
 
+def plainly(epsilon: Decimal) -> str:
+    """An exact decimal without the zeros behind it: `2.9`."""
+    return f"{epsilon.normalize():f}"
+
+
 def room_of_row(row: Mapping[str, Any]) -> Room:
     """A room as its row says it."""
     return Room(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -12,7 +12,7 @@ from psycopg.types.json import Jsonb
 from sanqu.catalog.records import dataset_by_key, unit_paths
 from sanqu.ground.city import City
 from sanqu.ground.database import Connection
-from sanqu.ground.errors import BadInput, Conflict, Refused, SanquError, not_found
+from sanqu.ground.errors import BadInput, Refused, SanquError, not_found
 from sanqu.ground.i18n import Text
 from sanqu.ground.ledger import append
 from sanqu.ground.people.askers import Asker
@@ -20,9 +20,8 @@ from sanqu.sandbox.bodies import Body, body_of, digest_of
 from sanqu.sandbox.checks import Check, Failed, SideQueries, keep_told
 from sanqu.sandbox.inside import Entered, enter, note, refuse_closed, resolved, run, sources_of, take_quotas
 from sanqu.sandbox.records import RESULT_COLUMNS, Kind, Result, Room, State, result_of_row
-from sanqu.sandbox.rooms import is_member, keeps, room_for, room_on_record, room_to_work_in
+from sanqu.sandbox.rooms import is_member, keeps, room_for, room_to_work_in
 from sanqu.sandbox.shape import Unclear, read_shape
-from sanqu.sandbox.training import train
 from sanqu.sharing.decide import Decision
 from sanqu.sharing.differing import told_by
 from sanqu.sharing.door import MOST_GROUPS
@@ -33,16 +32,12 @@ INSERT INTO sandbox_result (id, room, person, kind, purpose, asked, datasets, st
 VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s) RETURNING {RESULT_COLUMNS}
 """
 FILL = "UPDATE sandbox_result SET body = %s, digest = %s, rows = %s, more = %s WHERE id = %s AND body IS NULL"
+SEE = "UPDATE sandbox_result SET seen = now() WHERE id = %s AND person = %s AND decided IS NOT NULL AND seen IS NULL"
+NEWS = f"SELECT {RESULT_COLUMNS} FROM sandbox_result WHERE person = %s AND decided IS NOT NULL AND seen IS NULL ORDER BY decided DESC LIMIT 50"
 ONE = f"SELECT {RESULT_COLUMNS} FROM sandbox_result WHERE id = %s"
-BODY = "SELECT body FROM sandbox_result WHERE id = %s"
+BODY = "SELECT body, rows, more FROM sandbox_result WHERE id = %s"
 OF_ROOM = f"SELECT {RESULT_COLUMNS} FROM sandbox_result WHERE room = %s ORDER BY number DESC LIMIT %s OFFSET %s"
-WAITING = f"SELECT {RESULT_COLUMNS} FROM sandbox_result WHERE state = 'waiting' ORDER BY number LIMIT %s"
-LOCK = "SELECT state FROM sandbox_result WHERE id = %s FOR UPDATE"
-DECIDE = "UPDATE sandbox_result SET state = %s, cause = %s, decided = now() WHERE id = %s"
-AGREE = "INSERT INTO sandbox_approval (result, dataset, actor) VALUES (%s, %s, %s) ON CONFLICT DO NOTHING"
-AGREED = "SELECT dataset FROM sandbox_approval WHERE result = %s"
 RESULT = Text(zh="结果", en="result")
-MOST_WAITING = 200
 
 
 def ask_in_room(city: City, asker: Asker, number: int, sql: str, purpose: str = "") -> Result:
@@ -66,13 +61,14 @@ def explain_in_room(city: City, asker: Asker, number: int, sql: str, purpose: st
     if entered.decision.plan is None or not entered.guarded:
         return entered.decision, None
     try:
-        _check_of(city, entered)
+        check_of(city, entered)
     except Unclear as unclear:
         return entered.decision, Failed("shape", unclear.what)
     return entered.decision, None
 
 
-def _check_of(city: City, entered: Entered) -> Check:
+def check_of(city: City, entered: Entered) -> Check:
+    """The automatic rules over a query; raises `Unclear` for one that is no table of figures."""
     sources = sources_of(city, entered)
     return Check(entered.room, SideQueries(read_shape(resolved(entered, sources), sources, entered.uploads), sources))
 
@@ -82,7 +78,7 @@ def judge(city: City, entered: Entered) -> tuple[Failed | None, Body | None]:
     if not entered.guarded:
         return None, work_out(city, entered)
     try:
-        check = _check_of(city, entered)
+        check = check_of(city, entered)
     except Unclear as unclear:
         return Failed("shape", unclear.what), None
     plan = entered.decision.plan
@@ -132,16 +128,18 @@ def keep(
         assert row is not None
         result = result_of_row(row)
         if body is not None:
-            _fill(conn, result, body)
-        _append(conn, "sandbox.result", entered.asker.label, result, {"state": state, **cause})
+            fill(conn, result, body)
+        note_result(conn, "sandbox.result", entered.asker.label, result, {"state": state, **cause})
     return result_by_id(city, result.id)
 
 
-def _fill(conn: Connection, result: Result, body: Body) -> None:
+def fill(conn: Connection, result: Result, body: Body) -> None:
+    """Keep what a result holds; once."""
     conn.execute(FILL, (body.data, digest_of(result.salt, body), body.rows, body.more, result.id))
 
 
-def _append(conn: Connection, kind: str, actor: str, result: Result, facts: Mapping[str, Any]) -> None:
+def note_result(conn: Connection, kind: str, actor: str, result: Result, facts: Mapping[str, Any]) -> None:
+    """An entry about a result in the ledger: what it is, and the digest of what was asked."""
     said = {"result": str(result.id), "kind": result.kind, "datasets": list(result.datasets), "purpose": result.purpose,
             "query": digest_of_text(str(result.asked.get("sql", ""))), **facts}  # fmt: skip
     append(conn, kind=kind, actor=actor, subject=f"room:{result.room}", facts=said)
@@ -180,117 +178,6 @@ def result_for(city: City, asker: Asker, id_: UUID) -> tuple[Result, list[str]]:
     return result, mine
 
 
-def waiting_for(city: City, asker: Asker) -> list[Result]:
-    """The results that wait for the asker's word, the oldest first."""
-    found = [result_of_row(row) for row in city.db.all(WAITING, (MOST_WAITING,))]
-    return [one for one in found if set(answers_for(city, asker, one)) - agreed(city, one)]
-
-
-def agreed(city: City, result: Result) -> set[str]:
-    """The datasets whose stewards have agreed."""
-    return {str(row["dataset"]) for row in city.db.all(AGREED, (result.id,))}
-
-
-def look_at(city: City, asker: Asker, id_: UUID) -> tuple[Result, Body]:
-    """A waiting result as its stewards see it before they decide; worked out now where it was not before.
-
-    Who answers for some of the data of a result sees what came of all of it: so only those who answer for all look.
-    Raises `Refused` for others, and what the query or the training raises.
-    """
-    result, mine = result_for(city, asker, id_)
-    if set(mine) != set(result.datasets):
-        raise _not_yours(result)
-    return result, _body(city, result)
-
-
-def _body(city: City, result: Result) -> Body:
-    row = city.db.one(BODY, (result.id,))
-    if row is None or row["body"] is None:
-        _work_out_now(city, result)
-        row = city.db.one(BODY, (result.id,))
-    kept = result_by_id(city, result.id)
-    assert row is not None
-    return Body(bytes(row["body"]), kept.rows or 0, kept.more)
-
-
-def _work_out_now(city: City, result: Result) -> None:
-    # The law of today decides, not that of the day it was asked.
-    room = room_on_record(city, result.room)
-    entered = enter(city, room, result.person, result.purpose, str(result.asked["sql"]))
-    refuse_closed(city, entered)
-    body = work_out(city, entered) if result.kind == "table" else train(city, entered, result.asked)
-    note(city, entered, body.table if result.kind == "table" else None, digest_of(result.salt, body))
-    with city.db.connection() as conn:
-        _fill(conn, result, body)
-
-
-def _not_yours(result: Result) -> Refused:
-    return Refused(
-        "sandbox.not-steward",
-        Text(zh="只有数据的责任单位可以看和决定", en="Only those who answer for the data may look and decide"),
-        Text(zh=f"责任数据集：{'、'.join(result.datasets)}", en=f"The datasets: {', '.join(result.datasets)}"),
-        str(result.id),
-    )
-
-
-def approve(city: City, asker: Asker, id_: UUID, reason: str) -> Result:
-    """Agree that a waiting result leaves, for the datasets one answers for; it leaves when all have agreed.
-
-    Raises `Refused` for one who answers for none of them, `Conflict` for a result that does not wait.
-    """
-    result, mine = result_for(city, asker, id_)
-    _check_decider(city, asker, result, mine)
-    if set(mine) | agreed(city, result) == set(result.datasets):
-        _body(city, result)
-    with city.db.connection() as conn:
-        _lock_waiting(conn, result)
-        for dataset in mine:
-            conn.execute(AGREE, (id_, dataset, asker.label))
-        whole = {str(row["dataset"]) for row in conn.execute(AGREED, (id_,))} == set(result.datasets)
-        if whole:
-            conn.execute(DECIDE, ("approved", Jsonb({"rule": "steward", "reason": reason}), id_))
-        digest = conn.execute("SELECT digest FROM sandbox_result WHERE id = %s", (id_,)).fetchone()
-        facts = {"reason": reason, "for": mine, "leaves": whole, "digest": digest["digest"] if digest and whole else None}
-        _append(conn, "sandbox.approve", asker.label, result, facts)
-    return result_by_id(city, id_)
-
-
-def refuse(city: City, asker: Asker, id_: UUID, reason: str) -> Result:
-    """Refuse that a waiting result leaves; any of those who answer for its data may. Raises as `approve`."""
-    result, mine = result_for(city, asker, id_)
-    _check_decider(city, asker, result, mine)
-    with city.db.connection() as conn:
-        _lock_waiting(conn, result)
-        conn.execute(DECIDE, ("refused", Jsonb({"rule": "steward", "reason": reason}), id_))
-        # What will never leave is not kept.
-        conn.execute("UPDATE sandbox_result SET body = NULL, rows = NULL, digest = NULL WHERE id = %s", (id_,))
-        _append(conn, "sandbox.refuse", asker.label, result, {"reason": reason, "for": mine})
-    return result_by_id(city, id_)
-
-
-def _check_decider(city: City, asker: Asker, result: Result, mine: Sequence[str]) -> None:
-    if not mine:
-        raise _not_yours(result)
-    if asker.user_id == result.person:
-        raise Refused(
-            "sandbox.own-result",
-            Text(zh="不能批准自己的结果", en="Nobody decides about a result of their own"),
-            Text(zh="请本单位的另一位数据管理员决定", en="Ask another steward of the unit"),
-            str(result.id),
-        )
-
-
-def _lock_waiting(conn: Connection, result: Result) -> None:
-    row = conn.execute(LOCK, (result.id,)).fetchone()
-    if row is None or row["state"] != "waiting":
-        raise Conflict(
-            "sandbox.decided",
-            Text(zh="这个结果不在等待批准", en="This result does not wait for anybody"),
-            Text(zh="刷新列表看它的状态", en="Look at the list again for its state"),
-            str(result.id),
-        )
-
-
 def take_out(city: City, asker: Asker, id_: UUID) -> tuple[Result, Body]:
     """A result that may leave, for the room's people; raises `Refused` for one that may not, `NotFound` for others."""
     result, _ = result_for(city, asker, id_)
@@ -307,5 +194,26 @@ def take_out(city: City, asker: Asker, id_: UUID) -> tuple[Result, Body]:
             facts={"state": result.state, "cause": dict(result.cause)},
         )
     with city.db.connection() as conn:
-        _append(conn, "sandbox.export", asker.label, result, {"digest": result.digest})
-    return result, _body(city, result)
+        note_result(conn, "sandbox.export", asker.label, result, {"digest": result.digest})
+    body = body_on_record(city, result)
+    assert body is not None
+    return result, body
+
+
+def body_on_record(city: City, result: Result) -> Body | None:
+    """What a result holds, where it was worked out."""
+    row = city.db.one(BODY, (result.id,))
+    if row is None or row["body"] is None:
+        return None
+    return Body(bytes(row["body"]), int(row["rows"] or 0), bool(row["more"]))
+
+
+def news_for(city: City, asker: Asker) -> list[Result]:
+    """The results of the asker that were decided about and that the asker has not looked at since: the note to the member."""
+    return [result_of_row(row) for row in city.db.all(NEWS, (asker.user_id,))]
+
+
+def mark_seen(city: City, asker: Asker, result: Result) -> None:
+    """The asker has looked at a result: what was decided about it is no news any more."""
+    with city.db.connection() as conn:
+        conn.execute(SEE, (result.id, asker.user_id))

@@ -90,6 +90,11 @@ def read_shape(resolved: Resolved, sources: Mapping[str, Source], uploads: Seque
     return _Reader(resolved, sources, uploads).read()
 
 
+def read_rows(resolved: Resolved, sources: Mapping[str, Source], uploads: Sequence[Upload]) -> Shape:
+    """The shape of a query of rows, each of which says whose it is; raises `Unclear`. Its keys and figures are none."""
+    return _Reader(resolved, sources, uploads).read_rows()
+
+
 class _Reader:
     def __init__(self, resolved: Resolved, sources: Mapping[str, Source], uploads: Sequence[Upload]) -> None:
         self._resolved, self._sources = resolved, sources
@@ -114,7 +119,22 @@ class _Reader:
         keys = tuple(group.expressions) if group is not None else ()
         for key in keys:
             self._class_of(key)
-        figures = self._read_outputs(tree, keys)
+        return self._shape(tree, keys, self._read_outputs(tree, keys))
+
+    def read_rows(self) -> Shape:
+        tree = self._resolved.tree
+        if not isinstance(tree, exp.Select):
+            raise Unclear(tree.key.upper())
+        self._check_parts(tree)
+        for name in ("group", "having", "order", "limit", "offset"):
+            if tree.args.get(name):
+                raise Unclear(name.upper())
+        folded = next((node for node in tree.walk() if isinstance(node, exp.AggFunc | exp.Window)), None)
+        if folded is not None:
+            raise Unclear(folded.sql_name() if isinstance(folded, exp.Func) else folded.key.upper())
+        return self._shape(tree, (), ())
+
+    def _shape(self, tree: exp.Select, keys: tuple[exp.Expr, ...], figures: Sequence[Figure]) -> Shape:
         tables = self._resolved.tables
         guarded = tuple((table, name) for table, name in tables if self._sources[name].basis.ground != "open")
         return Shape(tree, tables, guarded, keys, tuple(figures), tuple(self._conditions), tuple(self._joined), self._occurrences)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import io
 import json
 import subprocess
 import sys
@@ -13,17 +12,23 @@ from typing import Any, Literal
 import pyarrow as pa  # type: ignore[import-untyped]
 from pydantic import BaseModel, ConfigDict
 from pydantic import Field as Given
+from sqlglot import exp
 
 from sanqu.ground.city import City
 from sanqu.ground.errors import BadInput, Unavailable
 from sanqu.ground.i18n import Text
+from sanqu.ground.people.askers import Asker
 from sanqu.sandbox.bodies import Body, body_of
-from sanqu.sandbox.inside import Entered, run, take_quotas
+from sanqu.sandbox.checks import SideQueries, who
+from sanqu.sandbox.inside import Entered, enter, refuse_closed, resolved, run, sources_of, take_quotas, unknown_shape
+from sanqu.sandbox.records import Result
+from sanqu.sandbox.results import keep
+from sanqu.sandbox.rooms import room_to_work_in
+from sanqu.sandbox.shape import Unclear, read_rows
+from sanqu.sharing.allowed import OWN
 
 ModelKind = Literal["logistic", "linear", "tree"]
-MOST_ROWS, MOST_FEATURES, MOST_SECONDS, MOST_MEMORY = 1_000_000, 100, 120, 4 << 30
-# Fewer rows for each parameter than this, and parameters say more of rows than of the whole.
-ROWS_PER_FEATURE = 10
+MOST_ROWS, MOST_SECONDS = 1_000_000, 120
 
 
 class Training(BaseModel):
@@ -50,16 +55,33 @@ def check_there() -> None:
         )
 
 
+def ask_for_model(city: City, asker: Asker, number: int, said: Training) -> Result:
+    """Ask for a model; it is trained when those who answer for the data look, and leaves when they agree.
+
+    Raises the door's refusal, `BadInput` for a query in which a row is not somebody's, `Unavailable` without scikit-learn.
+    """
+    check_there()
+    room = room_to_work_in(city, asker, number)
+    entered = enter(city, room, asker.user_id or 0, said.purpose, said.sql)
+    refuse_closed(city, entered)
+    if not entered.guarded:
+        raise unknown_shape("opening=unconditional")
+    _rows_of(city, entered)
+    return keep(city, entered, "model", said.model_dump(mode="json"), {"rule": "model", "thing": said.model}, None)
+
+
 def train(city: City, entered: Entered, asked: Mapping[str, Any]) -> Body:
     """The parameters of a model as JSON; raises `BadInput` for rows nothing can be learnt from, `Unavailable` without the library."""
     check_there()
-    plan = entered.decision.plan
-    assert plan is not None
-    (ran,) = run(city, entered, [(plan.sql, take_quotas(city, entered, MOST_ROWS))], plan.params)
+    side, subjects = _rows_of(city, entered)
+    outputs = [*side.shape.tree.expressions, *(who(table).as_(name, quoted=True) for name, table in subjects.items())]
+    most = take_quotas(city, entered, MOST_ROWS)
+    (ran,) = run(city, entered, [(side.select(outputs, []), most)], side.params)
     said = Training.model_validate(asked)
     told = {
         "model": said.model, "target": said.target, "depth": said.depth, "least_leaf": max(said.least_leaf, entered.room.least),
-        "least": entered.room.least,
+        "least": max([entered.room.least, *(side.sources[dataset].least for _, dataset in side.shape.guarded)]),
+        "subjects": list(subjects),
     }  # fmt: skip
     answer = _in_own_process(told, ran.table)
     if "fault" in answer:
@@ -67,10 +89,20 @@ def train(city: City, entered: Entered, asked: Mapping[str, Any]) -> Body:
     return Body(json.dumps(answer, ensure_ascii=False).encode(), 1, False)
 
 
+def _rows_of(city: City, entered: Entered) -> tuple[SideQueries, dict[str, exp.Table]]:
+    """The query's rows with columns that say whose each row is; an asker can name no such column."""
+    sources = sources_of(city, entered)
+    try:
+        side = SideQueries(read_rows(resolved(entered, sources), sources, entered.uploads), sources)
+    except Unclear as unclear:
+        raise unknown_shape(unclear.what) from unclear
+    return side, {f"{OWN}_who_{number}": table for number, (table, _) in enumerate(side.shape.guarded)}
+
+
 def _in_own_process(told: Mapping[str, Any], table: pa.Table) -> dict[str, Any]:
     try:
         done = subprocess.run(
-            [sys.executable, "-I", "-c", "from sanqu.sandbox.training import serve; serve()"],
+            [sys.executable, "-I", "-c", "from sanqu.sandbox.fitting import serve; serve()"],
             input=json.dumps(told).encode() + b"\n" + body_of(table, False).data, capture_output=True, timeout=MOST_SECONDS,
             check=False, env={"PATH": "/usr/bin:/bin", "TZ": "UTC", "LANG": "C.UTF-8", "OMP_NUM_THREADS": "2"},
         )  # fmt: skip
@@ -89,83 +121,3 @@ def _bad(zh: str, en: str) -> BadInput:
         Text(zh="改查询或换一种模型", en="Change the query or choose another model"),
         status=422,
     )
-
-
-def serve() -> None:
-    """The child's side: limits itself, reads what to train and the rows, writes the parameters."""
-    import resource
-
-    resource.setrlimit(resource.RLIMIT_AS, (MOST_MEMORY, MOST_MEMORY))
-    told = json.loads(sys.stdin.buffer.readline())
-    table = pa.ipc.open_stream(io.BytesIO(sys.stdin.buffer.read())).read_all()
-    sys.stdout.write(json.dumps(_train(told, table)))
-
-
-def _train(told: Mapping[str, Any], table: pa.Table) -> dict[str, Any]:
-    target = str(told["target"])
-    features = [name for name in table.column_names if name != target]
-    if target not in table.column_names or not 0 < len(features) <= MOST_FEATURES:
-        return {"fault": ["查询里没有目标列，或没有特征", "the query has no target or no features"]}
-    table = table.drop_null()
-    if table.num_rows < max(ROWS_PER_FEATURE * (len(features) + 1), 2 * int(told["least"])):
-        return {"fault": ["行太少", "there are too few rows"]}
-    for name in features:
-        type_ = table.schema.field(name).type
-        if not (
-            pa.types.is_integer(type_) or pa.types.is_floating(type_) or pa.types.is_boolean(type_) or pa.types.is_decimal(type_)
-        ):
-            return {"fault": [f"特征 {name} 不是数", f"the feature {name} is no number"]}
-    return _fit(told, table, features, target)
-
-
-def _fit(told: Mapping[str, Any], table: pa.Table, features: list[str], target: str) -> dict[str, Any]:
-    import numpy as np
-
-    rows = np.column_stack([np.asarray(table[name].to_pylist(), dtype=float) for name in features])
-    answers = table[target].to_pylist()
-    said: dict[str, Any] = {"model": told["model"], "features": features, "target": target}
-    numeric = all(isinstance(one, int | float) and not isinstance(one, bool) for one in answers)
-    if told["model"] == "linear" and not numeric:
-        return {"fault": ["目标不是数", "the target is no number"]}
-    classes = told["model"] == "logistic" or (told["model"] == "tree" and (not numeric or len(set(answers)) <= 10))
-    if classes:
-        labels = [str(one) for one in answers]
-        if len(set(labels)) < 2 or min(labels.count(one) for one in set(labels)) < int(told["least"]):
-            return {"fault": ["目标的某一类太少", "a class of the target has too few rows"]}
-        given: Any = np.asarray(labels)
-    else:
-        given = np.asarray(answers, dtype=float)
-    if not np.isfinite(rows).all() or (not classes and not np.isfinite(given).all()):
-        return {"fault": ["有的值不是有限的数", "some value is no finite number"]}
-    return said | (_tree(told, rows, given, classes) if told["model"] == "tree" else _line(rows, given, classes))
-
-
-def _line(rows: Any, given: Any, classes: bool) -> dict[str, Any]:
-    from sklearn.linear_model import LinearRegression, LogisticRegression  # type: ignore[import-not-found,import-untyped]
-    from sklearn.preprocessing import StandardScaler  # type: ignore[import-not-found,import-untyped]
-
-    scaler = StandardScaler().fit(rows)
-    model = (LogisticRegression(max_iter=1000) if classes else LinearRegression()).fit(scaler.transform(rows), given)
-    return {
-        "mean": scaler.mean_.tolist(), "scale": scaler.scale_.tolist(), "coefficients": model.coef_.tolist(),
-        "intercept": model.intercept_.tolist() if classes else float(model.intercept_),
-        **({"classes": model.classes_.tolist()} if classes else {}),
-    }  # fmt: skip
-
-
-def _tree(told: Mapping[str, Any], rows: Any, given: Any, classes: bool) -> dict[str, Any]:
-    from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor  # type: ignore[import-not-found,import-untyped]
-
-    kind = DecisionTreeClassifier if classes else DecisionTreeRegressor
-    model = kind(max_depth=int(told["depth"]), min_samples_leaf=int(told["least_leaf"]), random_state=0).fit(rows, given)
-    tree = model.tree_
-    nodes = [
-        {"value": tree.value[node][0].tolist() if classes else float(tree.value[node][0][0])}
-        if tree.children_left[node] < 0
-        else {
-            "feature": int(tree.feature[node]), "threshold": float(tree.threshold[node]), "left": int(tree.children_left[node]),
-            "right": int(tree.children_right[node]),
-        }
-        for node in range(tree.node_count)
-    ]  # fmt: skip
-    return {"nodes": nodes, "least_leaf": int(told["least_leaf"]), **({"classes": model.classes_.tolist()} if classes else {})}

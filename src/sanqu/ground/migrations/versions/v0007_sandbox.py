@@ -70,9 +70,12 @@ CREATE TABLE sandbox_result (
     snapshots   jsonb,
     epsilon     numeric(12,6),
     created     timestamptz NOT NULL DEFAULT now(),
-    decided     timestamptz
+    decided     timestamptz,
+    -- When its member looked at it after the decision; until then it is news.
+    seen        timestamptz
 );
 CREATE INDEX sandbox_result_room ON sandbox_result (room, number DESC);
+CREATE INDEX sandbox_result_news ON sandbox_result (person) WHERE decided IS NOT NULL AND seen IS NULL;
 CREATE INDEX sandbox_result_waiting ON sandbox_result (number) WHERE state = 'waiting';
 CREATE UNIQUE INDEX sandbox_result_question ON sandbox_result (room, question, snapshots) WHERE question IS NOT NULL;
 CREATE TABLE sandbox_approval (
