@@ -147,7 +147,7 @@ def test_a_price_is_told_before_and_nothing_is_spent_for_it(hut: Hut) -> None:
     cost = price_in_room(hut.city, hut.wang, hut.room.id, said)
     assert (cost.epsilon, cost.left) == (Decimal("0.1"), Decimal("2.9"))
     # Half of it for the sum, half for the count: scales of 2000 / 0.05 and 1 / 0.05, and e^-3 is 5 %.
-    assert cost.within["m"] == pytest.approx(120_000, rel=0.01) and cost.within["m/n"] == pytest.approx(60, rel=0.05)
+    assert cost.within["m: sum"] == pytest.approx(120_000, rel=0.01) and cost.within["m: n"] == pytest.approx(60, rel=0.05)
     assert left(hut) == hut.room.budget
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -20,27 +21,29 @@ class Noise:
     within: float
 
 
-def _opendp() -> Any:
-    # Half a second and a hundred megabytes: only where somebody asks for a private answer.
-    import opendp.prelude as dp
-
-    dp.enable_features("contrib")
-    return dp
-
-
 def _mechanism(scale: float) -> Any:
-    dp = _opendp()
-    return dp.m.make_laplace(dp.vector_domain(dp.atom_domain(T="i64")), dp.l1_distance(T="i64"), scale=scale)
+    # Loaded where somebody asks for noise, and without the library's prelude, which loads all of scikit-learn.
+    from opendp.domains import atom_domain, vector_domain
+    from opendp.measurements import make_laplace
+    from opendp.metrics import l1_distance
+    from opendp.mod import enable_features
+
+    enable_features("contrib")
+    return make_laplace(vector_domain(atom_domain(T="i64")), l1_distance(T="i64"), scale=scale)
 
 
 @lru_cache(maxsize=1024)
 def noise_for(most: int, epsilon: float) -> Noise:
     """The least noise with which one subject, who moves a column by at most `most` in all, costs at most `epsilon`."""
-    dp = _opendp()
-    scale = float(dp.binary_search_param(_mechanism, d_in=most, d_out=epsilon, T=float))
+    from opendp.accuracy import discrete_laplacian_scale_to_accuracy
+    from opendp.mod import binary_search_param, enable_features
+
+    enable_features("contrib")
+    scale = float(binary_search_param(_mechanism, d_in=most, d_out=epsilon, T=float))
     # The search ends within a float's breadth of the border; what it gives must lie on the right side of it.
-    assert _mechanism(scale).map(most) <= epsilon
-    return Noise(scale, float(dp.discrete_laplacian_scale_to_accuracy(scale=scale, alpha=1 - SURE)))
+    while _mechanism(scale).map(most) > epsilon:
+        scale = math.nextafter(scale, math.inf)
+    return Noise(scale, float(discrete_laplacian_scale_to_accuracy(scale=scale, alpha=1 - SURE)))
 
 
 def with_noise(numbers: Sequence[int], noise: Noise) -> list[int]:

@@ -91,10 +91,11 @@ class _Prepared:
         """How far each figure is from the truth at most, 95 times in 100; of a mean, its sum and its count."""
         parts, found = self.figures.parts, {}
         for one in self.figures.outputs:
-            if one.kind != "key":
-                found[one.name] = self.noises[one.at].within * parts[one.at].unit
             if one.kind == "avg":
-                found[f"{one.name}/n"] = self.noises[one.at + 1].within
+                found[f"{one.name}: sum"] = self.noises[one.at].within * parts[one.at].unit
+                found[f"{one.name}: n"] = self.noises[one.at + 1].within
+            elif one.kind != "key":
+                found[one.name] = self.noises[one.at].within * parts[one.at].unit
         return found
 
 

@@ -295,6 +295,8 @@ class _Reader:
         if isinstance(node, exp.AggFunc):
             figures.append(self._figure(node))
             return
+        if isinstance(node, exp.Column):
+            raise Unclear(node.name)
         if not isinstance(node, allowed):
             raise Unclear(node.sql_name() if isinstance(node, exp.Func) else node.key.upper())
         for inner in node.iter_expressions():
