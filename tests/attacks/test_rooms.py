@@ -108,6 +108,26 @@ ATTEMPTS: list[InRoom] = [
     inside("an upload hidden by a CTE", brings("few", one(9)), exact(f"WITH my_few AS (SELECT '{N.id}' AS ids) {SUM} r JOIN my_few m ON m.ids = r.id")),
     inside("an upload with the columns of the rewrite", brings("own", "_sanqu_subject,_sanqu_row\n1,1\n"), exact("SELECT * FROM my_own")),
     inside("another room's upload", brings("few", one(9)), exact('SELECT * FROM "room/1/few"'), exact("SELECT * FROM lake.main.my_few")),
+    inside("a few of one age", exact(f"{SUM} WHERE age < 60"), exact(f"{SUM} WHERE age < 61")),
+    inside("a few of one age, the other way round", exact(f"{SUM} WHERE age < 61"), exact(f"{SUM} WHERE age < 60")),
+    inside("a few of one age by two members", exact(f"{SUM} WHERE age < 60"), exact(f"{SUM} WHERE age < 61", "li")),
+    inside("a few of one age in two rooms", exact(f"{SUM} WHERE age < 60"), elsewhere(f"{SUM} WHERE age < 61")),
+    inside("a few of one age in two rooms by two members", exact(f"{SUM} WHERE age < 60", "li"), exact(f"{SUM} WHERE age < 61")),
+    inside("a few of one age, counted and added up", exact(f"{COUNT} WHERE age < 60"), exact("SELECT count(income) AS n, avg(income) AS a FROM residents WHERE age < 61")),
+    inside("a few of one age by three", exact(f"{SUM} WHERE age < 60"), exact(f"{SUM} WHERE age >= 61"), exact(SUM)),
+    inside("a small band in a list", exact(f"{SUM} WHERE band IN ('band 1', 'lone')")),
+    inside("a small band left out", exact(f"{SUM} WHERE band NOT IN ('lone')")),
+    # Whether a result passes is an answer too: it must not hang on whom a guess is about.
+    *(inside(f"a refusal tells: {name}", brings("list", ids(9)), exact(sql.replace("{}", right)), twin=[brings("list", ids(9)), exact(sql.replace("{}", wrong))]) for name, sql, right, wrong in (
+        ("who is there", f"{COUNT} WHERE name <> '{{}}'", "person 9", "person x"),
+        ("who is there, begins so", f"{COUNT} WHERE name NOT LIKE '{{}}%'", "person 9", "person x"),
+        ("who has a number", f"{COUNT} WHERE phone <> '{{}}'", N.phone, "13900000000"),
+        ("what somebody has", f"{COUNT} WHERE income <> {{}}", str(N.income), "123456.789"),
+        ("what somebody has, whole", f"{COUNT} WHERE savings <> {{}}", str(N.savings), "5123456789"),
+        ("who is first", f"{COUNT} WHERE rank < {{}}", str(sorted(one.rank for one in EVERYONE)[5]), str(sorted(one.rank for one in EVERYONE)[3])),
+        ("who of a list has more", "SELECT count(*) AS n FROM residents r JOIN my_list m ON m.ids = r.id WHERE r.income > {}", "400000", "500000"),
+        ("who of the small band has more", "SELECT count(*) AS n FROM residents WHERE band IN ('band 1', 'lone') AND income > {}", "300000", "700000"),
+    )),
     # Dominance.
     inside("a sum that one makes up", exact(WORTH), near=(GIANT,)),
     inside("an average that one makes up", exact("SELECT avg(worth) AS a, count(worth) AS n FROM estates"), near=(GIANT, GIANT / 538)),
@@ -198,12 +218,16 @@ def test_nothing_leaves_a_room_but_results(hall: Hall, dens: Dens, attempt: InRo
     near = [figure for figure in figures for secret in attempt.near if abs(figure - secret) < secret / 100]
     assert near == [], f"{attempt.name}: {near} tells of one"
     if attempt.twin_steps:
-        other = [step.take(dens.make()) for step in attempt.twin_steps]
-        assert _shape(said) == _shape(other), f"{attempt.name}: a right guess is answered otherwise than a wrong one"
+        den = dens.make()
+        other = [step.take(den) for step in attempt.twin_steps]
+        assert _shape(said) == _shape(other), f"{attempt.name}: {_shape(said)} is told of a right guess, {_shape(other)} of a wrong one"
 
 
 def _shape(said: list[object]) -> list[object]:
-    return [(one.get("state"), one.get("cause"), one.get("code"), one.get("rows")) for one in said if isinstance(one, dict)]
+    # Without the place in the query that a rule names: that is the asker's own text.
+    return [
+        (one.get("state"), one.get("cause", {}).get("rule"), one.get("code"), one.get("rows")) for one in said if isinstance(one, dict)
+    ]
 
 
 AVERAGING = Attempt("averaging noise", (COUNT,))
@@ -231,10 +255,10 @@ def test_tokens_of_two_rooms_do_not_match(dens: Dens, attempt: Attempt) -> None:
     (sql,) = attempt.asks
     tokens = [_approved(den.city, dens, room.id, sql) for room in (den.room, den.other)]
     assert len(tokens[0]) == len(tokens[1]) == len(EVERYONE) and not tokens[0] & tokens[1]
-    # Nor does one brought from the other room find anybody.
+    # Nor does anybody pick people by those brought from the other room.
     brings("tokens", "badge\n" + "\n".join(sorted(tokens[1]))).take(den)
     found = exact("SELECT count(*) AS n FROM residents r JOIN my_tokens m ON m.badge = r.badge").take(den)
-    assert (found["state"], found["cause"]["rule"]) == ("waiting", "least")
+    assert (found["state"], found["cause"]["rule"]) == ("waiting", "names")
 
 
 def _approved(city: City, dens: Dens, room: int, sql: str) -> set[str]:

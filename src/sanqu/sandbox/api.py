@@ -133,7 +133,10 @@ def body_as(result: Result, body: Kept, format_: Format) -> bytes:
 @router.get("", summary="我的房间 · My rooms")
 def my_rooms(city: InCity, asker: SignedIn) -> dict[str, Any]:
     """The rooms one is a member of or answers for, and what was decided about one's results since one looked."""
-    return {"rooms": [room_facts(one) for one in rooms_of(city, asker)], "news": [result_facts(one) for one in news_for(city, asker)]}
+    return {
+        "rooms": [room_facts(one) for one in rooms_of(city, asker)],
+        "news": [result_facts(one) for one in news_for(city, asker)],
+    }
 
 
 @router.post("", status_code=201, summary="开房间 · Make a room")
@@ -218,7 +221,10 @@ def close(city: InCity, asker: SignedIn, room: int) -> dict[str, Any]:
 
 @router.post("/{room}/members", summary="加成员 · Let a member in")
 def let_in(
-    city: InCity, asker: SignedIn, room: int, said: Annotated[Member, Body(openapi_examples={"one": {"value": {"login": "wang"}}})]
+    city: InCity,
+    asker: SignedIn,
+    room: int,
+    said: Annotated[Member, Body(openapi_examples={"one": {"value": {"login": "wang"}}})],
 ) -> dict[str, Any]:
     """By the steward of the room's unit."""
     add_member(city, asker, room, said.login)

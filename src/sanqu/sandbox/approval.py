@@ -123,7 +123,7 @@ def approve(city: City, asker: Asker, id_: UUID, reason: str) -> Result:
             conn.execute(AGREE, (id_, dataset, asker.label))
         whole = {str(row["dataset"]) for row in conn.execute(AGREED, (id_,))} == set(result.datasets)
         if whole:
-            conn.execute(DECIDE, ("approved", Jsonb({"rule": "steward", "reason": reason}), id_))
+            conn.execute(DECIDE, ("approved", Jsonb({"rule": "steward", "reason": reason, "was": result.cause["rule"]}), id_))
         digest = conn.execute("SELECT digest FROM sandbox_result WHERE id = %s", (id_,)).fetchone()
         facts = {"reason": reason, "for": mine, "leaves": whole, "digest": digest["digest"] if digest and whole else None}
         note_result(conn, "sandbox.approve", asker.label, result, facts)
@@ -136,7 +136,7 @@ def refuse(city: City, asker: Asker, id_: UUID, reason: str) -> Result:
     _check_decider(city, asker, result, mine)
     with city.db.connection() as conn:
         _lock_waiting(conn, result)
-        conn.execute(DECIDE, ("refused", Jsonb({"rule": "steward", "reason": reason}), id_))
+        conn.execute(DECIDE, ("refused", Jsonb({"rule": "steward", "reason": reason, "was": result.cause["rule"]}), id_))
         # What will never leave is not kept.
         conn.execute("UPDATE sandbox_result SET body = NULL, rows = NULL, digest = NULL WHERE id = %s", (id_,))
         note_result(conn, "sandbox.refuse", asker.label, result, {"reason": reason, "for": mine})

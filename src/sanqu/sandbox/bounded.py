@@ -51,9 +51,7 @@ class Bounded:
     outputs: tuple[Output, ...]
 
 
-def bounded(
-    side: SideQueries, bounds: Mapping[str, tuple[float, float]], rows: int, groups: Sequence[Sequence[str]]
-) -> Bounded:
+def bounded(side: SideQueries, bounds: Mapping[str, tuple[float, float]], rows: int, groups: Sequence[Sequence[str]]) -> Bounded:
     """The query's figures with at most `rows` rows of each subject, counted after all joins.
 
     `bounds` are by item; `groups` are the keys of the groups to be told, known to everyone beforehand. Raises `Unclear`

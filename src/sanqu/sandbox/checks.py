@@ -23,6 +23,8 @@ from sanqu.sharing.rewrite import _marked as marked
 PLACE = "sandbox_place"
 # What differing figures of rows, of no item in particular, are about.
 OF_ROWS = "*"
+# How many of the subjects, as a part of one, may have a value that few others have, for it to be a category and no name.
+MOST_NAMED = 0.1
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,13 @@ class SideQueries:
                 table.replace(exp.Subquery(this=self._seen[number].copy(), alias=alias))
         return tree.sql(DIALECT, identify=True, comments=False)
 
+    def of_table(self, table: exp.Table, outputs: Sequence[exp.Expr], keys: Sequence[exp.Expr]) -> str:
+        """`outputs` over all the rows of one table of the query, one row for each of `keys`."""
+        seen = self._seen[table.meta[PLACE]].copy()
+        alias = exp.TableAlias(this=exp.to_identifier(table.alias_or_name, quoted=True))
+        tree = exp.select(*outputs).from_(exp.Subquery(this=seen, alias=alias)).group_by(*keys)
+        return tree.sql(DIALECT, identify=True, comments=False)
+
 
 def own(table: exp.Table, name: str) -> exp.Column:
     """The subject or the number of a row of `table`."""
@@ -87,6 +96,14 @@ def _filled(column: exp.Expr) -> exp.Expr:
     return exp.Not(this=exp.Is(this=column.copy(), expression=exp.null()))
 
 
+def _divides(condition: exp.Expr) -> exp.Expr:
+    """What a condition divides rows by: whether it holds; of a list, which of the values it is."""
+    if isinstance(condition, exp.In):
+        listed = exp.cast(condition.this.copy(), "TEXT", dialect=DIALECT)
+        return exp.Case(ifs=[exp.If(this=condition.copy(), true=listed)])
+    return exp.func("coalesce", condition.copy(), exp.false(), dialect=DIALECT)
+
+
 @dataclass(frozen=True)
 class Check:
     """Texts to run beside the query, and what reads their answers."""
@@ -101,18 +118,20 @@ class Check:
 
     def texts(self) -> list[tuple[str, int]]:
         """Each text with its most rows: cells, parts, then dominance and subjects of each figure."""
-        shares = [(text, 1) for text in self._shares()]
-        return [(self._cells(), MOST_GROUPS), (self._parts(), MOST_GROUPS), *shares, *self.texts_of_told()]
+        ones = [(text, 1) for text in (*self._names(), *self._shares())]
+        return [(self._cells(), MOST_GROUPS), (self._parts(), MOST_GROUPS), *ones, *self.texts_of_told()]
 
     def read(self, answers: Sequence[pa.Table]) -> tuple[Failed | None, list[Told]]:
         """What the answers to `texts` say: the first rule that fails, and who stands behind the figures."""
         cells, parts, *others = answers
-        shares = list(self._shares())
-        failed = self._few(cells) or self._singled(parts) or self._dominated(others[: len(shares)])
+        names, shares = len(self.shape.naming), len(list(self._shares()))
+        # Whether a query picks people by what names them comes first: that says nothing about whom it picks.
+        failed = self._named(others[:names]) or self._few(cells) or self._singled(parts)
+        failed = failed or self._dominated(others[names : names + shares])
         if failed is not None:
             return failed, []
         try:
-            return None, self.read_told(others[len(shares) :])
+            return None, self.read_told(others[names + shares :])
         except Refused:
             return Failed("cells"), []
 
@@ -165,9 +184,29 @@ class Check:
             return any(once)
         return any(is_ for is_, (table, _) in zip(once, self.shape.guarded, strict=True) if table is figure.of.table)
 
+    def _names(self) -> Iterator[str]:
+        """For each way in which the query picks subjects by values: whether these are names of many, as a category's are.
+
+        Over every row, and whichever values were picked: so that a refusal says what the items are like and not who is there.
+        """
+        for columns in self.shape.naming:
+            found = [self.shape.occurrences[id(column)] for column in columns]
+            one = found[0]
+            keys = [exp.column(each.item, quoted=True) for each in found if each.table is one.table]
+            inner = self.side.of_table(one.table, [_distinct(own(one.table, SUBJECT)).as_("s")], keys)
+            few = f"coalesce(sum(s) FILTER (WHERE s < {self.least(one.dataset)}), 0)"
+            yield f"SELECT {few} <= {MOST_NAMED} * sum(s) AS ok FROM ({inner})"
+
+    def _named(self, answers: Sequence[pa.Table]) -> Failed | None:
+        for columns, answer in zip(self.shape.naming, answers, strict=True):
+            if not answer.to_pylist()[0]["ok"]:
+                one = self.shape.occurrences[id(columns[0])]
+                return Failed("names", f"{one.dataset}.{one.item}")
+        return None
+
     def _parts(self) -> str:
         """How many subjects stand in each part into which the conditions divide them, seen one condition at a time."""
-        keys = [exp.func("coalesce", one.copy(), exp.false(), dialect=DIALECT) for one in self.shape.conditions]
+        keys = [_divides(one) for one in self.shape.conditions]
         subjects = [_distinct(own(table, SUBJECT)).as_(f"s{number}") for number, (table, _) in enumerate(self.shape.guarded)]
         return self.side.select(subjects, keys, filtered=False)
 

@@ -60,7 +60,11 @@ TextField = Annotated[str, Form()]
 @router.get("")
 def rooms_page(request: Request, city: InCity, asker: SignedIn) -> HTMLResponse:
     """The rooms one is in or answers for, what was decided about one's results, and what waits for one's word."""
-    context: dict[str, Any] = {"rooms": rooms_of(city, asker), "news": news_for(city, asker), "waiting": len(waiting_for(city, asker))}
+    context: dict[str, Any] = {
+        "rooms": rooms_of(city, asker),
+        "news": news_for(city, asker),
+        "waiting": len(waiting_for(city, asker)),
+    }
     return render(request, "sandbox/rooms.html", **context)
 
 
@@ -165,7 +169,10 @@ def decide(
 def file(city: InCity, asker: SignedIn, id_: UUID, form: Format) -> Response:
     """A result that has left, as a file."""
     result, body = take_out(city, asker, id_)
-    headers = {"Content-Disposition": f'attachment; filename="result-{result.number}.{form}"', "Cache-Control": "private, no-store"}
+    headers = {
+        "Content-Disposition": f'attachment; filename="result-{result.number}.{form}"',
+        "Cache-Control": "private, no-store",
+    }
     mark = b"\xef\xbb\xbf" if form == "csv" else b""
     return Response(mark + body_as(result, body, form), media_type=MEDIA[form], headers=headers)
 

@@ -160,7 +160,9 @@ def _prepare(city: City, asker: Asker, number: int, said: Private) -> _Prepared:
         raise unknown_shape(unclear.what) from unclear
     epsilon = said.epsilon or room.epsilon
     each = float(epsilon) / len(figures.parts)
-    return _Prepared(entered, side, figures, epsilon, groups or ((),), tuple(noise_for(part.most, each) for part in figures.parts))
+    return _Prepared(
+        entered, side, figures, epsilon, groups or ((),), tuple(noise_for(part.most, each) for part in figures.parts)
+    )
 
 
 def _question(prepared: _Prepared) -> str:
@@ -248,4 +250,3 @@ def _append(conn: Connection, prepared: _Prepared, said: Private, id_: UUID, lef
         "epsilon": plainly(prepared.epsilon), "left": plainly(left),
     }  # fmt: skip
     append(conn, kind="sandbox.spend", actor=entered.asker.label, subject=f"room:{entered.room.id}", facts=facts)
-

@@ -37,6 +37,13 @@ NEWS = f"SELECT {RESULT_COLUMNS} FROM sandbox_result WHERE person = %s AND decid
 ONE = f"SELECT {RESULT_COLUMNS} FROM sandbox_result WHERE id = %s"
 BODY = "SELECT body, rows, more FROM sandbox_result WHERE id = %s"
 OF_ROOM = f"SELECT {RESULT_COLUMNS} FROM sandbox_result WHERE room = %s ORDER BY number DESC LIMIT %s OFFSET %s"
+# What a rule says by failing, said often enough, says what the figures would have said.
+FAILED_TODAY = """
+SELECT count(*) AS n FROM sandbox_result
+WHERE room = %s AND created > now() - interval '1 day' AND coalesce(cause->>'was', cause->>'rule') = ANY(%s)
+"""
+TELLING = ["least", "parts", "dominance", "once", "differencing", "cells", "engine"]
+MOST_FAILED = 30
 RESULT = Text(zh="结果", en="result")
 
 
@@ -81,6 +88,9 @@ def judge(city: City, entered: Entered) -> tuple[Failed | None, Body | None]:
         check = check_of(city, entered)
     except Unclear as unclear:
         return Failed("shape", unclear.what), None
+    failed_today = city.db.one(FAILED_TODAY, (entered.room.id, TELLING))
+    if failed_today is not None and failed_today["n"] >= MOST_FAILED:
+        return Failed("tried"), None
     plan = entered.decision.plan
     assert plan is not None
     own = [(cells.sql, MOST_GROUPS) for cells in plan.cells]

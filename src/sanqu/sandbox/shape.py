@@ -51,6 +51,8 @@ PARTS = frozenset(
     }
 )
 MOST_CONDITIONS = 8
+# With more digits a threshold is moved until a refusal tells somebody's value to the last of them.
+DIGITS = 3
 
 
 class Unclear(Exception):
@@ -83,6 +85,10 @@ class Shape:
     # Pairs of columns on which tables are joined.
     joined: tuple[tuple[exp.Column, exp.Column], ...]
     occurrences: Mapping[int, Occurrence]
+
+    # Guarded texts by whose values the query picks subjects: each in a condition, and together those on which a table of
+    # the asker's own is joined.
+    naming: tuple[tuple[exp.Column, ...], ...]
 
 
 def read_shape(resolved: Resolved, sources: Mapping[str, Source], uploads: Sequence[Upload]) -> Shape:
@@ -137,7 +143,24 @@ class _Reader:
     def _shape(self, tree: exp.Select, keys: tuple[exp.Expr, ...], figures: Sequence[Figure]) -> Shape:
         tables = self._resolved.tables
         guarded = tuple((table, name) for table, name in tables if self._sources[name].basis.ground != "open")
-        return Shape(tree, tables, guarded, keys, tuple(figures), tuple(self._conditions), tuple(self._joined), self._occurrences)
+        return Shape(
+            tree, tables, guarded, keys, tuple(figures), tuple(self._conditions), tuple(self._joined), self._occurrences, self._naming()
+        )  # fmt: skip
+
+    def _naming(self) -> tuple[tuple[exp.Column, ...], ...]:
+        texts = [
+            (column,) for condition in self._conditions if not isinstance(condition, exp.Is)
+            for column in condition.find_all(exp.Column) if self._is_guarded_item(column) and self._class_of(column) == "text"
+        ]  # fmt: skip
+        own = tuple(
+            one for pair in self._joined for one, other in (pair, pair[::-1])
+            if self._is_guarded_item(one) and id(other) not in self._occurrences
+        )  # fmt: skip
+        return (*texts, *([own] if own else []))
+
+    def _is_guarded_item(self, column: exp.Column) -> bool:
+        one = self._occurrences.get(id(column))
+        return one is not None and self._sources[one.dataset].basis.ground != "open"
 
     def _check_parts(self, tree: exp.Select) -> None:
         for name, value in tree.args.items():
@@ -223,6 +246,27 @@ class _Reader:
         found = {self._class_of(one) for one in operands} - {"quoted"}
         if len(found) > 1:
             raise Unclear("WHERE")
+        if any(self._measures(one) for one in operands):
+            for one in operands:
+                self._check_coarse(one.unnest())
+
+    def _measures(self, operand: exp.Expr) -> bool:
+        """Whether the operand is a guarded number that is measured, and no year or part of a date."""
+        for column in operand.find_all(exp.Column):
+            if self._is_guarded_item(column) and self._class_of(column) == "number":
+                one = self._occurrences[id(column)]
+                return self._sources[one.dataset].contract.field(one.item).type != "year"
+        return False
+
+    def _check_coarse(self, operand: exp.Expr) -> None:
+        """A measured number stands beside numbers of few digits and beside items; one brought along has as many as it likes."""
+        literal = operand.this if isinstance(operand, exp.Neg | exp.Cast) else operand
+        if isinstance(literal, exp.Literal):
+            digits = literal.name.lower().partition("e")[0].replace(".", "").strip("0+-")
+            if len(digits) > DIGITS:
+                raise Unclear(literal.name)
+        elif any(id(column) not in self._occurrences for column in operand.find_all(exp.Column)):
+            raise Unclear(operand.sql("duckdb"))
 
     def _class_of(self, node: exp.Expr) -> str:
         node = node.unnest()

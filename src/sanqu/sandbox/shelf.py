@@ -85,7 +85,9 @@ def _shelved(city: City, room: Room, name: str) -> Shelved | None:
 
 def _items(law: DatasetLaw, basis: Basis) -> tuple[ShelvedItem, ...]:
     return tuple(
-        ShelvedItem(item, law.contract.field(item).title, law.contract.field(item).type, rule.uses, tuple(m.kind for m in rule.masks))
+        ShelvedItem(
+            item, law.contract.field(item).title, law.contract.field(item).type, rule.uses, tuple(m.kind for m in rule.masks)
+        )
         for item, rule in basis.rules.items()
     )
 
