@@ -91,8 +91,9 @@ def test_in_a_large_file_read_by_several_threads_each_bad_row_keeps_its_line(cit
     assert found[-1].faults[0].want == f"line {filled + 1}"
 
 
-def test_a_line_beyond_the_limit_is_set_aside_and_the_rest_is_read(city: City, load: Load) -> None:
-    run = load(HEAD + "1,a,,,,\n2," + "x" * (20 << 20) + ",,,,\n3,c,,,,\n")
+@pytest.mark.parametrize("megabytes", [20, 40])
+def test_a_line_beyond_the_limit_is_set_aside_and_the_rest_is_read(city: City, load: Load, megabytes: int) -> None:
+    run = load(HEAD + "1,a,,,,\n2," + "x" * (megabytes << 20) + ",,,,\n3,c,,,,\n")
     assert (run.read, run.inserted, run.quarantined) == (3, 2, 1)
     (row,) = list_quarantine(city, line="shops")
     assert (row.place, row.faults[0].rule) == ({"line": 3}, "line-size")

@@ -146,7 +146,8 @@ def open_csv(opening: Opening, file: Path, source: Source, delimiter: str) -> Re
         place=place,
         rejects=rejects,
         records=records,
-        large=seen.size > LARGE,
+        # What was left out before the reader came is told on the way through the stage only.
+        large=seen.size > LARGE and not (fixed and fixed.rejects),
         split=lambda raw: next(csv.reader([raw], delimiter=delimiter), []),
     )
 
