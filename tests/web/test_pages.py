@@ -203,3 +203,25 @@ def test_a_guesser_of_passwords_is_slowed_down(page: Page) -> None:
     codes = [page.request.post("/sign-in", form={"login": "admin", "password": "guess"}).status for _ in range(12)]
     assert codes[:10] == [403] * 10
     assert codes[-1] == 429
+
+
+def test_numbers_with_a_unit_of_their_own_each_are_counted_and_not_added_up(page: Page, quzhou: City) -> None:
+    mixed = {
+        "name": "printed-figures", "title": {"zh": "印出的数字", "en": "Printed figures"}, "steward": "330802", "primaryKey": ["id"],
+        "fields": [{"name": "id", "type": "integer"}, {"name": "subject", "title": {"zh": "对象", "en": "Subject"}},
+                   {"name": "value", "type": "number", "title": {"zh": "数值", "en": "Value"}}, {"name": "unit"}],
+    }  # fmt: skip
+    register_contract(quzhou, Contract.from_descriptor(mixed), "system", state="published")
+    with lake_of(quzhou).engine() as duck:
+        source = "SELECT * FROM (VALUES (1, '飞地', 2014, '年'), (2, '飞地', 3, '亿元')) AS t(id, subject, value, unit)"
+        lake_of(quzhou).upsert("printed-figures", source, Commit("test"), duck=duck)
+    page.goto("/datasets/printed-figures?y=value")
+    expect(page.get_by_text("行数 · 按对象")).to_be_visible()
+    expect(page.locator("select[name=y] option")).to_have_count(1)
+
+
+def test_a_part_of_a_page_opened_by_itself_leads_to_its_page(page: Page) -> None:
+    for part in ("quality", "lineage"):
+        page.goto(f"/datasets/citrus-harvest/{part}")
+        page.wait_for_url(f"**/datasets/citrus-harvest?tab={part}")
+        expect(page.get_by_role("heading", level=1)).to_contain_text("柑橘产量")

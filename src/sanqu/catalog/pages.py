@@ -115,9 +115,12 @@ def open_list_csv(city: InCity, lang: Language, label: str) -> Response:
 
 
 @router.get("/datasets/{name}/quality")
-def quality_part(request: Request, city: InCity, asker: Asking, name: str) -> HTMLResponse:
+def quality_part(request: Request, city: InCity, asker: Asking, name: str) -> Response:
     """The quality of a dataset: score, measures, and each figure with the way to its rows."""
     dataset = show(city, name, asker)
+    if "HX-Request" not in request.headers:
+        # Opened by itself it is a part without its page.
+        return RedirectResponse(f"/datasets/{name}?tab=quality", 303)
     with city.db.connection() as conn:
         path = unit_paths(conn, [dataset.unit]).get(dataset.unit, "")
     return render(

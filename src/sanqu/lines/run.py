@@ -102,6 +102,7 @@ class _Runner:
     def __init__(self, city: City, line: Line, contract: Contract, number: int, watcher: Watcher | None) -> None:
         self.city, self.line, self.contract, self.number, self.watcher = city, line, contract, number, watcher
         self.counts, self.unit, self.share, self.done, self.total = Counts(), "", 0.0, 0, 0
+        self.failed = False
 
     def carry_all(self) -> SanquError | None:
         """Carry every unit; a unit that does not fit is left out and told, the others go on."""
@@ -142,9 +143,14 @@ class _Runner:
                 raise _changed(unit)
             carried = written or carry(opening, unit, self.number)
         except BadInput as fault:
-            told = Text(zh=f"{unit.name}：{fault.in_('zh')}", en=f"{unit.name}: {fault.in_('en')}")
-            with self.city.db.connection() as conn:
-                conn.execute("UPDATE lines_run SET notes = notes || %s WHERE id = %s", (_jsonb([told.model_dump()]), self.number))
+            if unit.name not in fault.thing:
+                fault.thing = f"{unit.name} → {fault.thing}" if fault.thing else unit.name
+            if self.failed:
+                # The first is the cause of the run.
+                told = Text(zh=fault.in_("zh"), en=fault.in_("en"))
+                with self.city.db.connection() as conn:
+                    conn.execute("UPDATE lines_run SET notes = notes || %s WHERE id = %s", (_jsonb([told.model_dump()]), self.number))
+            self.failed = True
             return fault
         self.counts = self.counts + carried.counts
         position = {**unit.position, **({"cursor": carried.cursor} if carried.cursor is not None else {})}

@@ -15,6 +15,7 @@ PREVIEW_ROWS = 20
 MOST_POINTS = 400
 # As many bars as have room for their names on a phone.
 MOST_CATEGORIES = 12
+UNIT_ITEMS = ("unit", "单位", "计量单位")
 TIME_TYPES = ("date", "datetime", "year", "yearmonth")
 
 
@@ -28,9 +29,15 @@ class Axes:
 
 
 def chartable(contract: Contract, items: tuple[str, ...]) -> tuple[list[Field], list[Field]]:
-    """The items that can run along a chart and those that can be measured on it."""
+    """The items that can run along a chart and those that can be measured on it.
+
+    Numbers whose unit stands in another item, row by row, cannot: years do not add up with yuan.
+    """
     fields = [contract.field(name) for name in items]
-    numeric = [f for f in fields if f.type in ("number", "integer") and f.name not in contract.primaryKey]
+    mixed = any(f.name.casefold() in UNIT_ITEMS or f.title.zh in UNIT_ITEMS for f in contract.fields)
+    numeric = [
+        f for f in fields if f.type in ("number", "integer") and f.name not in contract.primaryKey and (f.unit or not mixed)
+    ]
     along = [f for f in fields if f.type in TIME_TYPES]
     along += [f for f in fields if f.type in ("string", "boolean") and (f.name,) != contract.primaryKey]
     return along, numeric

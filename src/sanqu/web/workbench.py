@@ -302,9 +302,12 @@ def publish_dataset(city: InCity, asker: SignedIn, name: str) -> Response:
 
 
 @router.get("/datasets/{name}/lineage")
-def lineage_part(request: Request, city: InCity, asker: Asking, name: str) -> HTMLResponse:
+def lineage_part(request: Request, city: InCity, asker: Asking, name: str) -> Response:
     """Where a dataset comes from: sources, lines, and the last run of each."""
     dataset = show(city, name, asker)
+    if "HX-Request" not in request.headers:
+        # Opened by itself it is a part without its page.
+        return RedirectResponse(f"/datasets/{name}?tab=lineage", 303)
     found = _with_last_runs(city, lines(city, dataset=dataset.contract or name))
     nodes, links = [{"name": dataset.name, "depth": 2}], []
     for line, run, _ in found:

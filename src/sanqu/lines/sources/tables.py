@@ -321,7 +321,7 @@ def open_excel(opening: Opening, file: Path, source: Source) -> Reading:
                 )
             rows = book.get_sheet_by_name(wanted).to_python(skip_empty_area=False)
     except (calamine.CalamineError, OSError) as fault:
-        raise _unreadable(file, str(fault), str(fault)) from fault
+        raise _unreadable(file, f"不是完整的工作簿（{fault}）", f"it is no whole workbook ({fault})") from fault
     filled = [(number, row) for number, row in enumerate(rows, 1) if any(cell not in ("", None) for cell in row)]
     if not filled:
         raise BadInput(
