@@ -65,7 +65,8 @@ WHERE (%(line)s::text IS NULL OR line = %(line)s) AND (%(dataset)s::text IS NULL
   AND (%(state)s::text IS NULL OR state = %(state)s) AND (%(before)s::bigint IS NULL OR id < %(before)s)
 ORDER BY id DESC LIMIT %(limit)s OFFSET %(offset)s
 """
-NETWORKED = ("url", "api", "ckan", "sanqu", "sql")
+# What these name is judged when the line is saved; batch ones are judged again at each request of a run.
+NETWORKED = ("url", "api", "ckan", "sanqu", "sql", "postgres", "mysql", "feed")
 LINE_KIND = Text(zh="专线", en="line")
 RUN_KIND = Text(zh="运行记录", en="run")
 
