@@ -1,4 +1,4 @@
-"""One law, several doors: rows, SQL, files and explain decide the same about the same request, and give the same rows.
+"""One law, several doors: rows, SQL, files, lookups, the page and explain decide the same about the same request.
 
 The number of requests is `SANQU_EXAMPLES`, or 10,000 with `SANQU_MANY=1`.
 """
@@ -24,6 +24,8 @@ from sanqu.ground.people.persons import add_person
 from sanqu.lake import lake_of
 from sanqu.sharing.door import Question, ask, explain
 from sanqu.sharing.grants import Grant, ItemGrant, add_grant
+from sanqu.sharing.interfaces import Interface, switch_on
+from sanqu.sharing.mirror import catch_up
 
 from .county import EVERYONE, RESIDENTS, ROAD_LABELS, ROADS, SHOPS, TOWNS, someone
 from .hall import Hall
@@ -51,7 +53,8 @@ VALUES: dict[str, list[Any]] = {
     "owner": [EVERYONE[9].id], "metres": [750_000_000], "label": ROAD_LABELS[:3], "plan": ["PLAN1****"], "savings": [5_500_000_000],
     "lucky": [1.0], "secret": ["SHOP1"],
 }  # fmt: skip
-OPERATORS = {"": "=", "__ne": "<>", "__gt": ">", "__lte": "<="}
+KEYS = {said["name"]: said["primaryKey"][0] for said in (RESIDENTS, SHOPS, ROADS)}
+OPERATORS = {"": "=", "__ne": "IS DISTINCT FROM", "__gt": ">", "__lte": "<="}
 
 
 @dataclass(frozen=True)
@@ -102,12 +105,7 @@ class Crowd:
 
     def sql(self, wanted: Wanted) -> Counter[str] | None:
         """What the door gives for the same request in SQL."""
-        named = ", ".join(f'"{item}"' for item in wanted.items)
-        sql = f"SELECT {named} FROM {wanted.dataset}"
-        if wanted.condition:
-            item, operator, value = wanted.condition
-            sql += f' WHERE "{item}" {OPERATORS[operator]} ' + (f"'{value}'" if isinstance(value, str) else repr(value))
-        return self._asked(wanted, sql)
+        return self._asked(wanted, _sql_of(wanted))
 
     def star(self, wanted: Wanted) -> Counter[str] | None:
         """What the door gives for all of the dataset."""
@@ -118,6 +116,23 @@ class Crowd:
         said = self.site.get(f"/open/{wanted.dataset}.json", params={"_purpose": wanted.purpose}, headers=self.who(wanted.who)[1])
         assert said.status_code < 500, said.text
         return _counted(said.json()) if said.status_code == 200 else None
+
+    def by_key(self, wanted: Wanted, key: Any) -> tuple[Counter[str] | None, Counter[str] | None]:
+        """What the door gives for a row by its key, and what the lookup interface gives."""
+        item = KEYS[wanted.dataset]
+        sql = f'SELECT * FROM {wanted.dataset} WHERE "{item}" = ' + (f"'{key}'" if isinstance(key, str) else str(key))
+        params = {"_purpose": wanted.purpose}
+        said = self.site.get(f"/api/share/{wanted.dataset}/{key}", params=params, headers=self.who(wanted.who)[1])
+        assert said.status_code < 500, said.text
+        none = said.status_code == 404 and said.json()["instance"] == str(key)
+        return self._asked(wanted, sql), Counter() if none else _counted([said.json()]) if said.status_code == 200 else None
+
+    def page(self, wanted: Wanted) -> bool:
+        """Whether the page shows an answer to the same query."""
+        form = {"sql": _sql_of(wanted), "purpose": wanted.purpose}
+        said = self.site.post("/ask/run", data=form, headers=self.who(wanted.who)[1] | {"Accept-Language": "en"})
+        assert said.status_code == 200, said.text
+        return "note good" in said.text
 
     def _asked(self, wanted: Wanted, sql: str) -> Counter[str] | None:
         asker, question = self.who(wanted.who)[0], Question(sql, wanted.purpose)
@@ -131,6 +146,15 @@ class Crowd:
             found = None
         assert allowed == (found is not None), f"explain and the door disagree over {sql}"
         return found
+
+
+def _sql_of(wanted: Wanted) -> str:
+    named = ", ".join(f'"{item}"' for item in wanted.items)
+    sql = f"SELECT {named} FROM {wanted.dataset}"
+    if wanted.condition:
+        item, operator, value = wanted.condition
+        sql += f' WHERE "{item}" {OPERATORS[operator]} ' + (f"'{value}'" if isinstance(value, str) else repr(value))
+    return sql
 
 
 def _counted(rows: list[dict[str, Any]]) -> Counter[str]:
@@ -153,6 +177,9 @@ def crowd(hall: Hall, site: httpx.Client) -> Crowd:
             people.append((replace(someone(person, "officer", unit, path)), make_key(conn, SYSTEM, person, "crowd")))
             for _ in range(drawn.randint(0, 3)):
                 _give(hall.city, conn, drawn, person)
+        for name in ITEMS:
+            switch_on(conn, SYSTEM, name, lake_of(hall.city).contract(name), Interface(per_minute=1_000_000))
+    catch_up(hall.city)
     return Crowd(hall.city, site, people)
 
 
@@ -176,12 +203,18 @@ def _give(city: City, conn: Any, drawn: random.Random, person: int) -> None:
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
-@given(wanted=requests(), whole=st.integers(0, 7))
-def test_every_door_decides_the_same_and_gives_the_same_rows(crowd: Crowd, wanted: Wanted, whole: int) -> None:
+@given(wanted=requests(), whole=st.integers(0, 7), row=st.integers(0, 40))
+def test_every_door_decides_the_same_and_gives_the_same_rows(crowd: Crowd, wanted: Wanted, whole: int, row: int) -> None:
     by_sql, by_rows = crowd.sql(wanted), crowd.rows(wanted)
     assert by_sql == by_rows, f"SQL and rows disagree over {wanted}"
     if whole == 0:
         assert crowd.star(wanted) == crowd.file(wanted), f"SQL and file disagree over {wanted}"
+    elif whole == 1:
+        assert crowd.page(wanted) == (by_sql is not None), f"SQL and the page disagree over {wanted}"
+    elif whole == 2:
+        key = EVERYONE[row].id if wanted.dataset == "residents" else row
+        one, other = crowd.by_key(wanted, key)
+        assert one == other, f"SQL and the lookup of {key} disagree over {wanted}"
 
 
 def test_the_crowd_is_allowed_much_and_refused_much(crowd: Crowd) -> None:

@@ -148,7 +148,9 @@ def _anonymous(request: Request) -> bool:
 
 
 def _view(city: City, asker: Asker, dataset: str, purpose: str) -> View:
-    return remembered_view(city, asker, dataset, purpose) or view_of(city, asker, dataset, purpose)
+    """On which ground keys may be named: a lookup is a query that names the key."""
+    found = remembered_view(city, asker, dataset, purpose) or view_of(city, asker, dataset, purpose)
+    return found if may_name_key(found) else view_of(city, asker, dataset, purpose, found.law.contract.primaryKey)
 
 
 def _one(request: Request, city: City, asker: Asker, dataset: str, key: str, began: float) -> Response:
@@ -191,7 +193,7 @@ def batch(request: Request, city: InCity, asker: Asking, dataset: str, keys: Ann
     began = time.monotonic()
     record = _interface(city, dataset)
     _limit(request, city, asker, record)
-    view = view_of(city, asker, dataset, _purpose(request))
+    view = _view(city, asker, dataset, _purpose(request))
     left = rows_left(city, view)
     wanted = keys.keys if left is None else keys.keys[:left]
     values = [parse_key(view.law.contract, [str(part) for part in (key if isinstance(key, list) else [key])]) for key in wanted]

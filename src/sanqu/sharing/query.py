@@ -86,6 +86,17 @@ def _bad(name: str, zh: str, en: str) -> BadInput:
     )
 
 
+def named_in(pairs: Iterable[tuple[str, str]]) -> list[str]:
+    """The items that URL parameters name: asked for, filtered or sorted by."""
+    named: dict[str, None] = {}
+    for name, value in pairs:
+        if name in ("items", "sort"):
+            named |= dict.fromkeys(part.strip().removeprefix("-") for part in value.split(",") if part.strip())
+        elif name not in RESERVED:
+            named[name.rpartition("__")[0] or name] = None
+    return list(named)
+
+
 def parse_rows_query(pairs: Iterable[tuple[str, str]], contract: Contract, readable: Sequence[str]) -> RowQuery:
     """The query that URL parameters state, over the items the asker may read.
 

@@ -177,6 +177,22 @@ def view_of(
     return view
 
 
+def view_naming(city: City, asker: Asker, name: str, purpose: str, named: Sequence[str]) -> View:
+    """The view for a read that names these items, on the ground on which a query that names them is decided.
+
+    Raises as `view_of`.
+    """
+    try:
+        widest = view_of(city, asker, name, purpose)
+    except Refused:
+        if not named:
+            raise
+    else:
+        if set(named) <= set(widest.items):
+            return widest
+    return view_of(city, asker, name, purpose, named)
+
+
 def _as_seen(contract: Contract, basis: Basis) -> Contract:
     fields = tuple(_field_as_seen(field, basis) for field in contract.fields)
     return contract.model_copy(update={"fields": fields})
