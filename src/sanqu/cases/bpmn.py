@@ -69,6 +69,7 @@ class Steps(BaseModel):
     tasks: dict[str, UserStep]
     services: dict[str, Text]
     outcomes: dict[str, str]
+    ends: dict[str, Text] = {}
 
 
 @dataclass(frozen=True)
@@ -218,6 +219,7 @@ def _steps(process: Any, nodes: dict[str, Node], name: str) -> Steps:
         tasks={n.id: _user_step(n, lanes.get(n.id, ""), name) for n in nodes.values() if n.kind == "userTask"},
         services={n.id: _title(n.element) for n in nodes.values() if n.kind == "serviceTask"},
         outcomes={n.id: _properties(n.element).get("outcome", n.id) for n in nodes.values() if n.kind == "endEvent"},
+        ends={n.id: _title(n.element) for n in nodes.values() if n.kind == "endEvent"},
     )
 
 

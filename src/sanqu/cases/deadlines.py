@@ -11,10 +11,12 @@ from uuid import UUID
 import chinese_calendar
 
 from sanqu.cases.history import note_step
+from sanqu.cases.notices import colleagues, tell_of
 from sanqu.cases.records import CASE_COLUMNS, Case, What, case_from
 from sanqu.ground.city import City
 from sanqu.ground.clock import CITY_ZONE, now
 from sanqu.ground.database import Connection
+from sanqu.ground.i18n import Text
 from sanqu.ground.jobs import job
 from sanqu.ground.people.askers import SYSTEM
 
@@ -34,7 +36,7 @@ ORDER BY t.id LIMIT %(limit)s
 """
 LOCK_CASE = f"SELECT {CASE_COLUMNS} FROM case_case c WHERE c.id = %s FOR UPDATE"
 ONE = """
-SELECT t.state, t.name, t.unit, t.due, t.remind_at, t.reminded, t.overdue, t.escalate_at, t.escalated, u.parent
+SELECT t.state, t.name, t.unit, t.role, t.assignee, t.claimed_by, t.title_zh, t.title_en, t.due, t.remind_at, t.reminded, t.overdue, t.escalate_at, t.escalated, u.parent
 FROM case_task t LEFT JOIN org_unit u ON u.code = t.unit WHERE t.id = %s
 """
 MARK: dict[What, str] = {
@@ -179,6 +181,22 @@ def marks_at(task: dict[str, Any], at: datetime) -> list[What]:
 
 def _note(conn: Connection, case: Case, id_: UUID, task: dict[str, Any], at: datetime, what: What) -> None:
     facts: dict[str, object] = {"task": task["name"], "unit": task["unit"], "due": task["due"].isoformat()}
-    if what == "escalated":
-        facts["to"] = task["parent"]
+    said = Text(zh=str(task["title_zh"]), en=str(task["title_en"]))
+    doing = [one for one in (task["assignee"], task["claimed_by"]) if one] or colleagues(conn, task["unit"], task["role"])
+    match what:
+        case "reminded":
+            tell_of(conn, case, doing, at, f"快到期了（{said.zh}）", f"Due soon ({said.in_('en')})")
+        case "overdue":
+            tell_of(conn, case, doing, at, f"已逾期（{said.zh}）", f"Overdue ({said.in_('en')})")
+        case _:
+            facts["to"] = task["parent"]
+            above = colleagues(conn, task["parent"], task["role"])
+            tell_of(
+                conn,
+                case,
+                [*above, case.applicant],
+                at,
+                f"逾期，已上报上级（{said.zh}）",
+                f"Overdue and passed up ({said.in_('en')})",
+            )
     note_step(conn, case, at, SYSTEM.label, what, task=id_, facts=facts)

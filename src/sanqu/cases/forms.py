@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping, Sequence
 from datetime import date
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 from pydantic import Field as Given
@@ -34,13 +35,13 @@ class Field(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str = Given(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,62}$")
-    type: Literal["text", "long", "choice", "number", "date", "boolean"] = "text"
+    type: Literal["text", "long", "choice", "number", "date", "boolean", "object"] = "text"
     title: Text = Text()
     about: Text = Text()
     required: bool = False
     when: str = ""
-    # For a choice; `"legal"` stands for the legal grounds that the task lists.
-    options: tuple[Option, ...] | Literal["legal"] = ()
+    # For a choice; `"legal"` stands for the legal grounds that the task lists, `"from:names"` for those in the case's data.
+    options: tuple[Option, ...] | Literal["legal"] | Annotated[str, Given(pattern=r"^from:[a-z_]{1,60}$")] = ()
     most: int = Given(default=2000, ge=1, le=20_000)
 
 
@@ -50,6 +51,33 @@ class Unfit(Exception):
     def __init__(self, zh: str, en: str) -> None:
         self.said = Text(zh=zh, en=en)
         super().__init__(en)
+
+
+# What each type of field is in JSON Schema.
+JSON_TYPES = {"number": "number", "boolean": "boolean", "object": "object"}
+
+
+def form_schema(fields: Sequence[Field]) -> dict[str, Any]:
+    """A form as JSON Schema, for programs that fill it in."""
+    return {
+        "type": "object", "additionalProperties": False, "properties": {field.name: _schema_of(field) for field in fields},
+        "required": [field.name for field in fields if field.required and not field.when],
+    }  # fmt: skip
+
+
+def _schema_of(field: Field) -> dict[str, Any]:
+    said: dict[str, Any] = {"type": JSON_TYPES.get(field.type, "string"), "title": field.title.zh, "x-title-en": field.title.en}
+    if field.about.zh or field.about.en:
+        said |= {"description": field.about.zh, "x-description-en": field.about.en}
+    if field.type == "choice":
+        said["enum"] = [option.value for option in options_of(field)]
+    if field.type == "date":
+        said["format"] = "date"
+    if field.type in ("text", "long"):
+        said["maxLength"] = field.most
+    if field.when:
+        said["x-when"] = field.when
+    return said
 
 
 def check_result(fields: Sequence[Field], given: Mapping[str, Any], data: Mapping[str, Any], thing: str) -> dict[str, Any]:
@@ -110,6 +138,8 @@ def _value(field: Field, given: Any) -> Any:
             return _date(given)
         case "choice":
             return _choice(field, given)
+        case "object":
+            return _object(field, given)
     return _text(field, given)
 
 
@@ -144,10 +174,35 @@ def _date(given: Any) -> str:
 
 
 def _choice(field: Field, given: Any) -> str:
-    known = [option.value for option in field.options if isinstance(option, Option)]
+    known = [option.value for option in options_of(field)]
     if given not in known:
         raise Unfit(f"应是 {'、'.join(known)} 之一", f"must be one of {', '.join(known)}")
     return str(given)
+
+
+def options_of(field: Field) -> tuple[Option, ...]:
+    """The answers to a choice, once it is known which they are."""
+    return field.options if isinstance(field.options, tuple) else ()
+
+
+def with_options(field: Field, data: Mapping[str, Any]) -> Field:
+    """The field with the answers that the case's data list, where the process says `from:`; texts or `{value, title}`."""
+    if not isinstance(field.options, str) or not field.options.startswith("from:"):
+        return field
+    listed = data.get(field.options.removeprefix("from:"))
+    found = [Option(value=one) if isinstance(one, str) else Option.model_validate(one) for one in listed or ()]
+    return field.model_copy(update={"options": tuple(found)})
+
+
+def _object(field: Field, given: Any) -> dict[str, Any]:
+    if isinstance(given, str) and len(given) <= field.most:
+        try:
+            given = json.loads(given)
+        except (json.JSONDecodeError, RecursionError) as fault:
+            raise Unfit("应是 JSON 对象", "must be a JSON object") from fault
+    if not isinstance(given, dict) or len(json.dumps(given, default=str)) > field.most:
+        raise Unfit(f"应是 JSON 对象，至多 {field.most} 个字符", f"must be a JSON object of at most {field.most} characters")
+    return given
 
 
 def _text(field: Field, given: Any) -> str:

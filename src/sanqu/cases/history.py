@@ -36,6 +36,7 @@ STEPS = """
 SELECT s.at, s.actor, s.what, s.task, s.facts, coalesce(t.title_zh, '') AS title_zh, coalesce(t.title_en, '') AS title_en
 FROM case_step s LEFT JOIN case_task t ON t.id = s.task WHERE s.case_id = %s ORDER BY s.id
 """
+DONE_BY = "SELECT done_by FROM case_task WHERE case_id = %s AND name = %s AND state = 'done' ORDER BY done_at DESC LIMIT 1"
 # The kinds under which the ledger keeps steps; all that are not named are `cases.step`.
 KINDS: dict[What, str] = {"started": "cases.start", "withdrawn": "cases.end", "ended": "cases.end"}
 
@@ -48,6 +49,12 @@ def note_step(
     conn.execute(ADD, (case.id, at, actor, what, task, Jsonb(dict(facts or {}))))
     said = {"what": what, "process": f"{case.process}/{case.version}", **(facts or {})}
     append(conn, kind=KINDS.get(what, "cases.step"), actor=actor, subject=f"case:{case.number}", facts=said)
+
+
+def done_by(conn: Connection, case: Case, name: str) -> str:
+    """Who did the task `name` of a case last, as the ledger names people; `system` where nobody did."""
+    row = conn.execute(DONE_BY, (case.id, name)).fetchone()
+    return str(row["done_by"]) if row else "system"
 
 
 def find_case(city: City, asker: Asker, number: str) -> Case:

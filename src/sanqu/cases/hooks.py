@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from sanqu.cases.records import Case
@@ -10,11 +11,26 @@ from sanqu.ground.city import City
 from sanqu.ground.database import Connection
 from sanqu.ground.errors import Unavailable
 from sanqu.ground.i18n import Text
+from sanqu.ground.people.askers import Asker
 
 # Does the work in the transaction of the step; what it returns is kept in the case's data. What it raises undoes the step.
 Service = Callable[[City, Connection, Case], Mapping[str, Any] | None]
 Ending = Callable[[City, Connection, Case], None]
 
+# What a case's page says of it besides its history, for a reader who may know of the case.
+Showing = Callable[[City, Asker, Case], "Shown"]
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What a case is about, as its page shows it: facts, and pages to go to."""
+
+    facts: tuple[tuple[Text, Text | str], ...] = ()
+    links: tuple[tuple[Text, str], ...] = ()
+
+
+_showings: dict[str, Showing] = {}
+_pages: dict[tuple[str, str], str] = {}
 _services: dict[tuple[str, str], Service] = {}
 _endings: dict[str, Ending] = {}
 
@@ -27,6 +43,28 @@ def on_service(process: str, name: str, function: Service) -> None:
 def on_end(process: str, function: Ending) -> None:
     """Run `function(city, conn, case)` when a case of `process` ends, withdrawn ones too."""
     _endings[process] = function
+
+
+def on_show(process: str, function: Showing) -> None:
+    """Let `function(city, asker, case)` say what the page of a case of `process` shows of it."""
+    _showings[process] = function
+
+
+def on_task(process: str, name: str, page: str) -> None:
+    """Let the task `name` be done on a page of the room above: `page` is its path, with `{number}` of the case in it."""
+    _pages[process, name] = page
+
+
+def shown_of(city: City, asker: Asker, case: Case) -> Shown:
+    """What the room above shows of a case; nothing where it says nothing."""
+    showing = _showings.get(case.process)
+    return showing(city, asker, case) if showing is not None else Shown()
+
+
+def page_of_task(case: Case, name: str) -> str | None:
+    """The page on which a task is done, where it is not the form on the case's own."""
+    page = _pages.get((case.process, name))
+    return page.format(number=case.number) if page is not None else None
 
 
 def has_service(process: str, name: str) -> bool:

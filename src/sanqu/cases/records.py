@@ -15,11 +15,24 @@ from sanqu.ground.people.askers import Asker
 CaseState = Literal["open", "done", "withdrawn"]
 TaskState = Literal["waiting", "ready", "done", "cancelled"]
 # What a step of the history says.
-What = Literal["started", "task", "done", "service", "reminded", "overdue", "escalated", "cancelled", "withdrawn", "ended"]
+What = Literal[
+    "started",
+    "task",
+    "done",
+    "service",
+    "reminded",
+    "overdue",
+    "escalated",
+    "cancelled",
+    "withdrawn",
+    "ended",
+    "claimed",
+    "commented",
+]
 
 CASE_COLUMNS = "c.id, c.number, c.process, c.version, c.title, c.subject, c.applicant, c.unit, c.data, c.state, c.outcome, c.created, c.closed"
 TASK_COLUMNS = """t.id, c.number AS case_number, c.title AS case_title, t.name, t.title_zh, t.title_en, t.role, t.unit, t.assignee, t.form,
-    t.state, t.due, t.due_sure, t.reminded, t.overdue, t.escalated, t.escalated_to, t.made, t.done_at, t.done_by, t.result"""
+    t.state, t.due, t.due_sure, t.reminded, t.overdue, t.escalated, t.escalated_to, t.made, t.done_at, t.done_by, t.result, t.claimed_by, t.claimed"""
 
 
 @dataclass(frozen=True)
@@ -79,6 +92,8 @@ class Task:
     done_at: datetime | None
     done_by: str | None
     result: dict[str, Any] | None
+    claimed_by: str | None
+    claimed: datetime | None
 
     def lamp(self, at: datetime | None = None) -> Literal["none", "green", "yellow", "red"]:
         """How the deadline stands: red when it is over, yellow once somebody was reminded of it."""
@@ -87,6 +102,26 @@ class Task:
         if self.due < (self.done_at or at or now()):
             return "red"
         return "yellow" if self.reminded is not None and self.done_at is None else "green"
+
+
+@dataclass(frozen=True)
+class Comment:
+    """What somebody said in a case."""
+
+    at: datetime
+    actor: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Notice:
+    """What one person is told, and the page that it is about."""
+
+    id: int
+    at: datetime
+    text: Text
+    link: str
+    read_at: datetime | None
 
 
 @dataclass(frozen=True)
@@ -124,6 +159,7 @@ def task_from(row: dict[str, Any]) -> Task:
         assignee=row["assignee"], form=tuple(Field.model_validate(field) for field in row["form"]), state=cast(TaskState, row["state"]),
         due=row["due"], due_sure=bool(row["due_sure"]), reminded=row["reminded"], overdue=row["overdue"], escalated=row["escalated"],
         escalated_to=row["escalated_to"], made=row["made"], done_at=row["done_at"], done_by=row["done_by"], result=row["result"],
+        claimed_by=row["claimed_by"], claimed=row["claimed"],
     )  # fmt: skip
 
 

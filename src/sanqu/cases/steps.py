@@ -16,8 +16,10 @@ from sanqu.cases.bpmn import APPLICANT, DUE, Steps, UserStep
 from sanqu.cases.conditions import value_of
 from sanqu.cases.deadlines import deadline_of
 from sanqu.cases.engine import Running
+from sanqu.cases.forms import with_options
 from sanqu.cases.history import note_step
 from sanqu.cases.hooks import run_ending, run_service
+from sanqu.cases.notices import tell_of
 from sanqu.cases.records import CASE_COLUMNS, Case, What, case_from
 from sanqu.ground.city import City
 from sanqu.ground.database import Connection
@@ -26,6 +28,8 @@ from sanqu.ground.i18n import Text
 from sanqu.ground.people.askers import SYSTEM
 
 LARGEST_DATA = 64_000
+ENDED = Text(zh="办结", en="ended")
+WITHDRAWN = Text(zh="撤回", en="withdrawn")
 
 HOLD = f"""
 SELECT {CASE_COLUMNS}, c.engine, p.spec, p.steps FROM case_case c JOIN case_process p ON p.name = c.process AND p.version = c.version
@@ -122,7 +126,7 @@ def move_on(city: City, conn: Connection, held: Held, at: datetime) -> Case:
     keep(conn, held)
     _keep_tasks(conn, held, at)
     if end is not None:
-        finish(city, conn, held.case, at, SYSTEM.label)
+        finish(city, conn, held.case, at, SYSTEM.label, held.steps.ends.get(end, ENDED))
     return held.case
 
 
@@ -138,10 +142,12 @@ def keep(conn: Connection, held: Held) -> None:
     )  # fmt: skip
 
 
-def finish(city: City, conn: Connection, case: Case, at: datetime, actor: str) -> None:
-    """Note that a case ended and tell the room above."""
+def finish(city: City, conn: Connection, case: Case, at: datetime, actor: str, how: Text) -> None:
+    """Note that a case ended, tell the applicant how, and tell the room above."""
     what: What = "withdrawn" if case.state == "withdrawn" else "ended"
     note_step(conn, case, at, actor, what, facts={"outcome": case.outcome})
+    if what == "ended":
+        tell_of(conn, case, [case.applicant], at, f"已办结（{how.zh}）", f"Ended ({how.in_('en')})")
     run_ending(city, conn, case)
 
 
@@ -177,13 +183,15 @@ def _add_task(conn: Connection, held: Held, id_: UUID, name: str, at: datetime) 
         {
             "id": id_, "case": held.case.id, "name": name, "title_zh": step.title.zh, "title_en": step.title.en, "role": step.role,
             "unit": unit, "assignee": held.case.applicant if unit is None else None,
-            "form": Jsonb([field.model_dump() for field in step.form]), "made": at,
+            "form": Jsonb([with_options(field, held.case.data).model_dump() for field in step.form]), "made": at,
             "due": deadline.due if deadline else None, "due_sure": deadline.sure if deadline else True,
             "remind_at": deadline.remind_at if deadline else None,
             # The applicant has nobody above.
             "escalate_at": deadline.escalate_at if deadline and unit is not None else None,
         },
     )  # fmt: skip
+    if unit is None:
+        tell_of(conn, held.case, [held.case.applicant], at, f"请您办理（{step.title.zh}）", f"Your turn ({step.title.in_('en')})")
     facts = {"task": name, "unit": unit, "due": deadline.due.isoformat() if deadline else None}
     note_step(conn, held.case, at, SYSTEM.label, "task", task=id_, facts=facts)
 

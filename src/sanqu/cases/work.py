@@ -12,13 +12,14 @@ from psycopg.types.json import Jsonb
 
 from sanqu.cases.forms import check_result
 from sanqu.cases.history import find_case, note_step
-from sanqu.cases.records import TASK_COLUMNS, Case, Task, person_label, task_from
+from sanqu.cases.notices import tell_of
+from sanqu.cases.records import TASK_COLUMNS, Case, Comment, Task, person_label, task_from
 from sanqu.cases.rights import MAY_ACT, NEAR, VISIBLE, check_may_act, reach_of
-from sanqu.cases.steps import cancel_tasks, finish, hold, keep, move_on, ready_tasks, within
+from sanqu.cases.steps import WITHDRAWN, cancel_tasks, finish, hold, keep, move_on, ready_tasks, within
 from sanqu.ground.city import City
 from sanqu.ground.clock import CITY_ZONE, now
 from sanqu.ground.database import Connection
-from sanqu.ground.errors import Conflict, Refused, not_found
+from sanqu.ground.errors import BadInput, Conflict, Refused, not_found
 from sanqu.ground.i18n import Text
 from sanqu.ground.people.askers import Asker
 
@@ -34,6 +35,11 @@ COUNTS = {
     True: f"SELECT count(*) AS n FROM case_task t WHERE t.state = 'ready' AND {MAY_ACT}",
 }
 ONE = f"SELECT {TASK_COLUMNS}, c.id AS case_id {FROM_TASKS} WHERE t.id = %(task)s AND {VISIBLE}"
+CLAIM = "UPDATE case_task SET claimed_by = %s, claimed = %s WHERE id = %s"
+COMMENT = "INSERT INTO case_comment (case_id, at, actor, text) VALUES (%s, %s, %s, %s)"
+COMMENTS = "SELECT at, actor, text FROM case_comment WHERE case_id = %s ORDER BY id"
+CLAIMANTS = "SELECT DISTINCT claimed_by FROM case_task WHERE case_id = %s AND state = 'ready' AND claimed_by IS NOT NULL"
+LONGEST_COMMENT = 4000
 DONE = "UPDATE case_task SET state = 'done', done_at = %(at)s, done_by = %(by)s, result = %(result)s WHERE id = %(id)s"
 
 
@@ -80,6 +86,57 @@ def complete_task(
         return move_on(city, held_by, held, at)
 
 
+def claim_task(city: City, asker: Asker, task_id: UUID, *, take: bool = True, at: datetime | None = None) -> Task:
+    """Take a task on (认领), or with `take=False` give it back; colleagues see who has it, and may still do it.
+
+    Raises `NotFound`, `Refused` for one whose task it is not, `Conflict` when it is done or somebody else has it.
+    """
+    at = at or now()
+    with city.db.connection() as conn:
+        held = hold(conn, _row_of(conn, asker, task_id)["case_id"])
+        task = task_from(_row_of(conn, asker, task_id))
+        check_may_act(conn, asker, task)
+        if task.state != "ready":
+            raise _not_open(task)
+        me = person_label(asker)
+        if task.claimed_by not in (None, me):
+            raise Conflict(
+                "cases.claimed",
+                Text(zh="这项任务已由同事认领", en="A colleague has taken the task on"),
+                Text(zh="请同事退回认领，或直接办理", en="Ask the colleague to give it back, or do it"),
+                f"case:{task.case}",
+            )
+        conn.execute(CLAIM, (me if take else None, at if take else None, task.id))
+        note_step(conn, held.case, at, asker.label, "claimed", task=task.id, facts={"task": task.name, "taken": take})
+        return task_from(_row_of(conn, asker, task_id))
+
+
+def comment_on(city: City, asker: Asker, number: str, text: str, *, at: datetime | None = None) -> None:
+    """Say something in a case; the applicant is told, or, of what the applicant says, those who have taken its tasks on.
+
+    Raises `NotFound`, `BadInput` for nothing or too much.
+    """
+    case, at, text = find_case(city, asker, number), at or now(), text.strip()
+    if not text or len(text) > LONGEST_COMMENT or "\0" in text:
+        raise BadInput(
+            "cases.comment",
+            Text(zh="留言是空的或太长", en="The comment is empty or too long"),
+            Text(zh=f"至多 {LONGEST_COMMENT} 个字符", en=f"At most {LONGEST_COMMENT} characters"),
+            f"case:{number}",
+        )
+    me = person_label(asker)
+    with city.db.connection() as conn:
+        conn.execute(COMMENT, (case.id, at, me, text))
+        note_step(conn, case, at, asker.label, "commented")
+        others = {case.applicant} if me != case.applicant else {row["claimed_by"] for row in conn.execute(CLAIMANTS, (case.id,))}
+        tell_of(conn, case, sorted(others - {me}), at, "新留言", "A new comment")
+
+
+def comments_in(city: City, case: Case) -> list[Comment]:
+    """What was said in a case that the asker may know of, the first first."""
+    return [Comment(row["at"], str(row["actor"]), str(row["text"])) for row in city.db.all(COMMENTS, (case.id,))]
+
+
 def withdraw_case(
     city: City, asker: Asker, number: str, reason: str = "", *, conn: Connection | None = None, at: datetime | None = None
 ) -> Case:
@@ -110,7 +167,7 @@ def withdraw_case(
         held.case = replace(held.case, state="withdrawn", outcome="withdrawn", closed=at)
         keep(held_by, held)
         cancel_tasks(held_by, held.case, sorted(ready_tasks(held_by, held.case)), at)
-        finish(city, held_by, held.case, at, asker.label)
+        finish(city, held_by, held.case, at, asker.label, WITHDRAWN)
         return held.case
 
 

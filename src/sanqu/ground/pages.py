@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,15 @@ from sanqu.ground.http import asker_of, city_of, lang_of
 from sanqu.ground.i18n import Text, say
 
 ROOMS = Path(__file__).parent.parent
+
+
+# What rooms add to every page: a word, and the function that a template calls for it.
+_added: dict[str, Callable[[Request], Any]] = {}
+
+
+def add_to_pages(name: str, function: Callable[[Request], Any]) -> None:
+    """Let every template call `name()`; it is worked out only where a template does."""
+    _added[name] = function
 
 
 @cache
@@ -41,11 +51,18 @@ def render(request: Request, template: str, status: int = 200, **context: Any) -
     def tr(text: Text | str) -> str:
         return text.in_(lang) if isinstance(text, Text) else text
 
+    added = {name: partial(function, request) for name, function in _added.items()}
     html = (
         environment()
         .get_template(template)
         .render(
-            request=request, lang=lang, asker=asker_of(request), city=city_of(request), _=partial(_say, lang), tr=tr, **context
+            request=request,
+            lang=lang,
+            asker=asker_of(request),
+            city=city_of(request),
+            _=partial(_say, lang),
+            tr=tr,
+            **(added | context),
         )
     )
     return HTMLResponse(html, status)

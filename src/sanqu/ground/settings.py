@@ -30,7 +30,9 @@ class Settings(BaseModel):
     lake_url: str = Field("", description="数据湖位置 · folder for Parquet files, shared by all machines; empty: inside home")
     memory_limit: str = Field("2GB", description="内存上限 · memory DuckDB may take in one process")
     threads: int = Field(0, ge=0, description="线程 · threads of DuckDB in one process; 0: one a core")
-    query_processes: int = Field(2, ge=1, le=64, description="查询进程 · processes that run askers' SQL at once; they start when needed")
+    query_processes: int = Field(
+        2, ge=1, le=64, description="查询进程 · processes that run askers' SQL at once; they start when needed"
+    )
     query_memory: str = Field("1GB", description="查询内存 · memory DuckDB may take in each of those")
     query_seconds: float = Field(30, gt=0, le=3600, description="查询时限 · seconds one query may take")
     query_rows: int = Field(10_000, ge=1, le=1_000_000, description="查询行数 · most rows one query gives")
@@ -38,6 +40,11 @@ class Settings(BaseModel):
     live: bool = Field(True, description="实时专线 · start a process for live lines with `sanqu up`")
     live_backlog_mb: int = Field(2048, ge=1, description="积压上限 · how much one live line may have waiting, in MB; then pushes are put off (429)")
     worker_concurrency: int = Field(2, ge=1, le=64, description="并行任务 · background jobs at once")
+    apply_check_days: int = Field(2, ge=1, le=60, description="核对时限 · working days to check an application for data")
+    apply_answer_days: int = Field(
+        5, ge=1, le=60, description="答复时限 · working days to decide on an application or an objection"
+    )
+    apply_amend_days: int = Field(10, ge=1, le=60, description="补正时限 · working days an applicant has to amend")
     session_hours: int = Field(12, ge=1, description="登录时长 · hours a session lasts without use")
     rate_per_minute: int = Field(6000, ge=0, description="限流 · open API requests a minute per address; 0: no limit")
     rate_per_minute_key: int = Field(60000, ge=0, description="密钥限流 · open API requests a minute per key; 0: none")

@@ -72,6 +72,9 @@ CREATE TABLE case_task (
     done_at    timestamptz,
     done_by    text,
     result     jsonb,
+    -- Who has taken it on, so that two colleagues do not do it both; anyone who may act may still.
+    claimed_by text,
+    claimed    timestamptz,
     CHECK (unit IS NOT NULL OR assignee IS NOT NULL)
 );
 CREATE INDEX case_task_case ON case_task (case_id);
@@ -92,6 +95,29 @@ CREATE TABLE case_step (
     facts      jsonb NOT NULL DEFAULT '{}'
 );
 CREATE INDEX case_step_case ON case_step (case_id, id);
+
+-- What people say in a case; the history and the ledger only hold that something was said.
+CREATE TABLE case_comment (
+    id         bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    case_id    uuid NOT NULL REFERENCES case_case (id) ON DELETE CASCADE,
+    at         timestamptz NOT NULL,
+    actor      text NOT NULL,
+    text       text NOT NULL
+);
+CREATE INDEX case_comment_case ON case_comment (case_id, id);
+
+-- What one person is told; the person is named as in `case_case.applicant`.
+CREATE TABLE case_notice (
+    id         bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    person     text NOT NULL,
+    at         timestamptz NOT NULL,
+    zh         text NOT NULL,
+    en         text NOT NULL,
+    link       text NOT NULL,
+    read_at    timestamptz
+);
+CREATE INDEX case_notice_person ON case_notice (person, id DESC);
+CREATE INDEX case_notice_unread ON case_notice (person) WHERE read_at IS NULL;
 """
 
 

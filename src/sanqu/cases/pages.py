@@ -1,0 +1,179 @@
+"""The pages of cases: the in-tray, one's own cases, a case with its history and its forms, what one was told."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from fastapi import APIRouter, Form, Request
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
+
+from sanqu.cases.deadlines import working_days_between
+from sanqu.cases.forms import Field
+from sanqu.cases.history import case_history, case_tasks, find_case, list_cases
+from sanqu.cases.hooks import page_of_task, shown_of
+from sanqu.cases.notices import count_waiting, mark_read, notices_of
+from sanqu.cases.records import Case, Task, person_label
+from sanqu.cases.rights import may_act
+from sanqu.cases.work import claim_task, comment_on, comments_in, complete_task, find_task, tasks_for, withdraw_case
+from sanqu.ground.city import City
+from sanqu.ground.clock import CITY_ZONE, now
+from sanqu.ground.errors import BadInput
+from sanqu.ground.http import InCity, Paging, SignedIn, asker_of, city_of
+from sanqu.ground.i18n import Text
+from sanqu.ground.pages import add_to_pages, render
+from sanqu.ground.people.askers import Asker
+
+router = APIRouter(include_in_schema=False)
+
+Tray = Literal["near", "below", "mine", "all"]
+NAMES = "SELECT 'user:' || id AS label, name FROM person WHERE 'user:' || id = ANY(%s)"
+UNITS = "SELECT code, title_zh, title_en FROM org_unit WHERE code = ANY(%s)"
+
+
+def _waiting(request: Request) -> int:
+    return count_waiting(city_of(request), asker_of(request))
+
+
+add_to_pages("waiting", _waiting)
+
+
+@router.get("/cases")
+def in_tray(request: Request, city: InCity, asker: SignedIn, page: Paging, tray: Tray = "near") -> HTMLResponse:
+    """What waits for me and my units, what lies below, what I began, what I may know of."""
+    tasks: list[Task] = []
+    cases: list[Case] = []
+    if tray in ("near", "below"):
+        tasks, total = tasks_for(city, asker, below=tray == "below", limit=page.limit, offset=page.offset)
+    else:
+        applicant = person_label(asker) if tray == "mine" else None
+        cases, total = list_cases(city, asker, applicant=applicant, limit=page.limit, offset=page.offset)
+    context: dict[str, Any] = {"tray": tray, "tasks": tasks, "cases": cases, "total": total, "page": page}
+    names = units_named(city, {task.unit for task in tasks} | {case.unit for case in cases})
+    return render(request, "cases/tray.html", **context, units=names, told=notices_of(city, asker, limit=5), **TOOLS)
+
+
+@router.get("/cases/notices")
+def notices(request: Request, city: InCity, asker: SignedIn, page: Paging) -> HTMLResponse:
+    """What I was told; once shown, it counts as read."""
+    found, total = notices_of(city, asker, limit=page.limit, offset=page.offset)
+    answer = render(request, "cases/notices.html", notices=found, total=total, page=page, **TOOLS)
+    mark_read(city, asker)
+    return answer
+
+
+@router.get("/cases/{number}")
+def one_case(request: Request, city: InCity, asker: SignedIn, number: str) -> HTMLResponse:
+    """A case: what it is about, where it stands, what may be done, what happened and how long it took."""
+    return show_case(request, city, asker, number)
+
+
+def show_case(
+    request: Request, city: City, asker: Asker, number: str, *, status: int = 200, fault: BadInput | None = None,
+    filled: Mapping[str, Any] | None = None, at_task: UUID | None = None,
+) -> HTMLResponse:  # fmt: skip
+    """The page of a case; with `fault`, what is wrong with the form of `at_task` that was `filled` in."""
+    case, tasks = find_case(city, asker, number), case_tasks(city, asker, number)
+    with city.db.connection() as conn:
+        open_tasks = [(task, may_act(conn, asker, task)) for task in tasks if task.state == "ready"]
+    steps, comments = case_history(city, asker, number), comments_in(city, case)
+    people = {case.applicant, *(step.actor for step in steps), *(one.actor for one in comments)}
+    people |= {label for task in tasks for label in (task.claimed_by, task.done_by) if label}
+    context: dict[str, Any] = {
+        "case": case, "open_tasks": open_tasks, "done_tasks": [task for task in tasks if task.state == "done"], "steps": steps,
+        "comments": comments, "shown": shown_of(city, asker, case), "fault": fault, "filled": filled or {}, "at_task": at_task,
+        "names": persons_named(city, people), "mine": case.applicant == person_label(asker),
+        "units": units_named(city, {case.unit, *(task.unit for task in tasks), *(task.escalated_to for task in tasks)}),
+        "pages": {task.id: page_of_task(case, task.name) for task, _ in open_tasks}, "me": person_label(asker),
+    }  # fmt: skip
+    return render(request, "cases/case.html", status, **context, **TOOLS)
+
+
+@router.post("/cases/tasks/{id_}")
+async def complete(request: Request, city: InCity, asker: SignedIn, id_: UUID) -> Response:
+    """Complete a task with its form; what is wrong is said beside it."""
+    form = {name: value for name, value in (await request.form()).items() if isinstance(value, str)}
+    task = find_task(city, asker, id_)
+    try:
+        case = complete_task(city, asker, id_, form)
+    except BadInput as fault:
+        return show_case(request, city, asker, task.case, status=fault.status, fault=fault, filled=form, at_task=id_)
+    return _back(case.number)
+
+
+@router.post("/cases/tasks/{id_}/claim")
+def claim(city: InCity, asker: SignedIn, id_: UUID, take: Annotated[bool, Form()] = True) -> Response:
+    """Take a task on, or give it back."""
+    return _back(claim_task(city, asker, id_, take=take).case)
+
+
+@router.post("/cases/{number}/withdraw")
+def withdraw(city: InCity, asker: SignedIn, number: str, reason: Annotated[str, Form()] = "") -> Response:
+    """End my case."""
+    return _back(withdraw_case(city, asker, number, reason).number)
+
+
+@router.post("/cases/{number}/comments")
+def comment(city: InCity, asker: SignedIn, number: str, text: Annotated[str, Form()] = "") -> Response:
+    """Say something in a case."""
+    comment_on(city, asker, number, text)
+    return _back(number)
+
+
+def _back(number: str) -> Response:
+    return RedirectResponse(f"/cases/{number}", 303)
+
+
+def persons_named(city: City, labels: set[str]) -> dict[str, str]:
+    """The names of people, by what cases call them; keys of people under the people's."""
+    plain = {label: label.split("/", 1)[0] for label in labels}
+    found = {str(row["label"]): str(row["name"]) for row in city.db.all(NAMES, (sorted(set(plain.values())),))}
+    return {label: found.get(person, "") for label, person in plain.items()}
+
+
+def units_named(city: City, codes: set[str | None]) -> dict[str, Text]:
+    """The titles of units by their codes."""
+    rows = city.db.all(UNITS, (sorted(code for code in codes if code),))
+    return {str(row["code"]): Text(zh=str(row["title_zh"]), en=str(row["title_en"])) for row in rows}
+
+
+def value_in(field: Field, filled: Mapping[str, Any], case: Case) -> str:
+    """What a field shows before it is filled in: what was sent last, else what the case already says."""
+    said = filled.get(field.name, case.data.get(field.name) if not field.when else None)
+    if isinstance(said, bool):
+        return "true" if said else "false"
+    return "" if said is None or isinstance(said, dict | list) else str(said)
+
+
+def moment(at: datetime | None) -> str:
+    """A moment on the clocks of the city."""
+    return f"{at.astimezone(CITY_ZONE):%Y-%m-%d %H:%M}" if at is not None else "—"
+
+
+def took(start: datetime, end: datetime) -> Text:
+    """How long a step took: in minutes or hours, else in working days."""
+    span = end - start
+    if span < timedelta(hours=1):
+        minutes = max(1, round(span / timedelta(minutes=1)))
+        return Text(zh=f"{minutes} 分钟", en=f"{minutes} min")
+    if span < timedelta(days=1):
+        hours = round(span / timedelta(hours=1))
+        return Text(zh=f"{hours} 小时", en=f"{hours} h")
+    days = working_days_between(start, end)
+    return Text(zh=f"{days} 个工作日", en=f"{days} working days")
+
+
+def left_of(task: Task) -> Text:
+    """How many working days there are until a deadline, or by how many it was missed."""
+    if task.due is None:
+        return Text()
+    days = working_days_between(now(), task.due)
+    if task.due < now():
+        late = max(1, working_days_between(task.due, now()))
+        return Text(zh=f"逾期 {late} 个工作日", en=f"{late} working days late")
+    return Text(zh="今天到期", en="due today") if days == 0 else Text(zh=f"还有 {days} 个工作日", en=f"{days} working days left")
+
+
+TOOLS: dict[str, Any] = {"moment": moment, "took": took, "left_of": left_of, "value_in": value_in}
