@@ -7,17 +7,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sanqu.cases.history import case_tasks
+from sanqu.cases.work import complete_task
 from sanqu.catalog.keeping import register_contract
 from sanqu.ground.city import City
-from sanqu.ground.errors import BadInput, Refused
+from sanqu.ground.errors import BadInput, Conflict, Refused
 from sanqu.ground.ledger import integrate, read_entries
 from sanqu.ground.people.askers import SYSTEM
 from sanqu.ground.people.keys import make_key
 from sanqu.ground.people.persons import add_person
 from sanqu.lake import Commit, Contract, Field, lake_of
+from sanqu.sharing.source_cases import hearings, open_hearing
 from sanqu.sharing.sources import Sketch, decide_source, find_rivals, list_rivals, shared, sources_named
 
 from .conftest import STEWARD, someone
+from .staff import do, settle, waiting
 
 
 def declared(city: City, name: str, rows: str, **more: object) -> None:
@@ -78,14 +82,42 @@ def test_a_claim_that_is_no_more_goes_from_the_list(claimed: City) -> None:
     assert list_rivals(claimed, dataset="firms") == []
 
 
+def test_both_stewards_are_heard_and_the_unit_above_decides(claimed: City) -> None:
+    staff = settle(claimed)
+    rival = list_rivals(claimed, dataset="firms")[0]
+    with pytest.raises(Refused):
+        open_hearing(claimed, staff.wang, rival.id)
+    case = open_hearing(claimed, staff.tax, rival.id)
+    with pytest.raises(Conflict, match="heard already"):
+        open_hearing(claimed, staff.above, rival.id)
+    assert hearings(claimed) == {rival.id: case.number}
+    hearing = {one.name: one for one in case_tasks(claimed, staff.above, case.number)}
+    assert {one.unit for one in hearing.values()} == {"civil", "tax"}
+    mine = next(one for one in hearing.values() if one.unit == "tax")
+    with pytest.raises(BadInput, match="must be one of"):
+        complete_task(claimed, staff.tax, mine.id, {f"{mine.name[5:]}_says": "shops", f"{mine.name[5:]}_because": "x"})
+    for asker, name in ((staff.tax, "firms"), (staff.li, "licences")):
+        task = next(one for one in hearing.values() if one.name == waiting(claimed, asker).name)
+        do(claimed, asker, **{f"{task.name[5:]}_says": name, f"{task.name[5:]}_because": "ours"})
+    assert waiting(claimed, staff.above).name == "decide"
+    do(claimed, staff.above, source="firms", reason="registers them")
+    decided = list_rivals(claimed, dataset="firms")[0]
+    assert (decided.source, decided.reason, decided.actor) == ("firms", "registers them", staff.above.label)
+    assert hearings(claimed) == {}
+
+
 def test_the_page_and_the_interface_are_for_staff(claimed: City, site_of_county: httpx.Client) -> None:
+    settle(claimed)
     with claimed.db.connection() as conn:
         admin = {"Authorization": make_key(conn, SYSTEM, add_person(conn, SYSTEM, "zhou", "周", [("admin", "3308")]), "k")}
     assert site_of_county.get("/api/sources").status_code == 401
     one = next(r for r in site_of_county.get("/api/sources", headers=admin).json()["rivals"] if r["dataset"] == "firms")
-    form = {"source": "firms", "reason": "登记机关"}
-    assert site_of_county.post(f"/sources/{one['id']}", data=form, headers=admin).status_code == 303
-    assert "登记机关" in site_of_county.get("/sources", headers=admin).text
+    begun = site_of_county.post(f"/sources/{one['id']}", headers=admin)
+    assert begun.status_code == 303
+    number = begun.headers["location"].removeprefix("/cases/")
+    assert number in site_of_county.get("/sources", headers=admin).text
+    assert site_of_county.post(f"/api/sources/{one['id']}", headers=admin).status_code == 409
+    assert site_of_county.get(f"/cases/{number}", headers=admin).status_code == 200
 
 
 @given(

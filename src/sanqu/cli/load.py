@@ -24,6 +24,7 @@ from sanqu.lake import Contract
 from sanqu.lines.keeping import placed, save_line
 from sanqu.lines.records import Line
 from sanqu.lines.run import run_line
+from sanqu.sharing.processes import declare_processes
 
 ANYBODY = "SELECT 1 FROM person LIMIT 1"
 
@@ -51,6 +52,7 @@ def load_city(city: City, say: Callable[[str], None]) -> int | None:
         with city.db.connection() as conn:
             keep_fact(conn, "pack", {"digest": digest, "version": pack.version})
             append(conn, kind="city.pack", actor=SYSTEM.label, subject=f"pack:{folder.name}", facts={"digest": digest})
+    declare_processes(city)
     use_glossary(city, fact(city, "glossary", []))
     return _first_administrator(city)
 

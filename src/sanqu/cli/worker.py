@@ -19,7 +19,15 @@ from sanqu.ground.jobs import work
 app = typer.Typer(add_completion=False)
 
 # Rooms register their jobs when these are imported.
-ROOMS_WITH_JOBS = ("sanqu.lake.history", "sanqu.lines.run", "sanqu.catalog.quality", "sanqu.catalog.harvest", "sanqu.sharing.grading", "sanqu.sharing.sources")
+ROOMS_WITH_JOBS = (
+    "sanqu.cases.deadlines",
+    "sanqu.lake.history",
+    "sanqu.lines.run",
+    "sanqu.catalog.quality",
+    "sanqu.catalog.harvest",
+    "sanqu.sharing.grading",
+    "sanqu.sharing.sources",
+)
 
 
 def register_jobs() -> None:

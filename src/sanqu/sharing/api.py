@@ -11,6 +11,7 @@ from fastapi.responses import Response, StreamingResponse
 from sanqu.ground.city import City
 from sanqu.ground.http import Asking, InCity, asker_of, city_of
 from sanqu.ground.people.askers import Asker
+from sanqu.sharing.application_pages import api as application_api
 from sanqu.sharing.ask_api import router as ask_router
 from sanqu.sharing.cache import Answer, answers_of
 from sanqu.sharing.downloads import MEDIA, FileFormat, enter, stream_copy, stream_file, write_xlsx
@@ -19,11 +20,12 @@ from sanqu.sharing.interface_api import router as interface_router
 from sanqu.sharing.law_pages import api as law_api
 from sanqu.sharing.limits import limit_rate
 from sanqu.sharing.my_pages import api as my_api
-from sanqu.sharing.query import parse_rows_query
+from sanqu.sharing.objection_pages import api as objection_api
+from sanqu.sharing.query import named_in, parse_rows_query
 from sanqu.sharing.rows import answer_rows
 from sanqu.sharing.source_pages import api as source_api
 from sanqu.sharing.usage import uses_of
-from sanqu.sharing.views import View, remembered_view, view_of
+from sanqu.sharing.views import View, remembered_view, view_naming, view_of
 
 router = APIRouter(tags=["开放数据 · Open data"])
 
@@ -91,9 +93,9 @@ def _purpose(request: Request) -> str:
 
 
 def _answer(city: City, asker: Asker, dataset: str, request: Request) -> Answer:
-    view = view_of(city, asker, dataset, _purpose(request))
-    kept = answers_of(city).get(_key(view, request)) if view.shared_by_all else None
     pairs = [pair for pair in request.query_params.multi_items() if pair[0] != "_purpose"]
+    view = view_naming(city, asker, dataset, _purpose(request), named_in(pairs))
+    kept = answers_of(city).get(_key(view, request)) if view.shared_by_all else None
     if view.shared_by_all:
         note_view(city, view, via="rows", items=(), rows=0)
     if kept is not None:
@@ -143,4 +145,4 @@ def about() -> dict[str, Literal["/api/3/action/package_list", "/docs", "/catalo
     return {"datasets": "/api/3/action/package_list", "docs": "/docs", "dcat": "/catalog.ttl"}
 
 
-routers = (router, ask_router, interface_router, my_api, law_api, source_api)
+routers = (router, ask_router, interface_router, my_api, law_api, source_api, application_api, objection_api)

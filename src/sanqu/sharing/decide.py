@@ -6,7 +6,7 @@ import threading
 import time
 from collections import OrderedDict, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sanqu.ground.city import City
@@ -342,10 +342,22 @@ class _Case:
 
     def _wish(self, name: str, closed: Sequence[Closed], contexts: Mapping[tuple[str, str], set[Use]]) -> Wish:
         law = self._laws[name]
-        items = tuple(WantedItem(one.item, _least(contexts.get((name, one.item), {"plain"}))) for one in closed)
+        shut = {one.item for one in closed}
+        named = [
+            item
+            for item in law.contract.names
+            if item in shut or ((name, item) in contexts and not self._free(law, item, contexts))
+        ]
+        items = tuple(WantedItem(item, _least(contexts.get((name, item), {"plain"}))) for item in named)
         own = own_rows(law.contract, self._asker, self._tree) if self._asker.is_staff else None
         grantable = all(self._can_grant(law, item) for item in items)
         return Wish(name, items, self._purpose, "*" if own is not None else None, law.dataset.unit, grantable)
+
+    def _free(self, law: DatasetLaw, item: str, contexts: Mapping[tuple[str, str], set[Use]]) -> bool:
+        """Whether the item needs no grant. What another grant gives must be in the new one too: one query, one ground."""
+        bases = bases_of(replace(law, grants=()), self._asker, self._purpose, self._tree)
+        rules = [basis.rules[item] for basis in bases if item in basis.rules]
+        return any(all(allows(rule.uses, one) for one in contexts[law.dataset.name, item]) for rule in rules)
 
     def _can_grant(self, law: DatasetLaw, wanted: WantedItem) -> bool:
         if "plain" not in wanted.uses:

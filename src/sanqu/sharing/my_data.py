@@ -65,6 +65,7 @@ class Holding:
     title: Text
     unit: str
     items: tuple[str, ...]
+    key: tuple[str, ...]
     rows: int
 
 
@@ -118,7 +119,7 @@ def holdings_of(city: City, identities: Sequence[Identity]) -> list[Holding]:
             ).fetchone()
         if counted and counted[0]:
             title = Text(zh=row["title_zh"], en=row["title_en"])
-            found.append(Holding(row["name"], title, row["unit"], contract.names, int(counted[0])))
+            found.append(Holding(row["name"], title, row["unit"], contract.names, contract.primaryKey, int(counted[0])))
     return found
 
 

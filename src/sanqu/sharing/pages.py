@@ -20,10 +20,12 @@ from sanqu.ground.i18n import Text
 from sanqu.ground.pages import render
 from sanqu.ground.people.askers import Asker
 from sanqu.lake import lake_of
+from sanqu.sharing.application_pages import pages as application_pages
 from sanqu.sharing.ask_pages import router as ask_router
 from sanqu.sharing.law_pages import pages as law_pages
 from sanqu.sharing.look import MOST_CATEGORIES, chartable, choose_axes, draw, first_rows
 from sanqu.sharing.my_pages import pages as my_pages
+from sanqu.sharing.objection_pages import pages as objection_pages
 from sanqu.sharing.source_pages import pages as source_pages
 from sanqu.sharing.usage import uses_of
 from sanqu.sharing.views import View, view_of
@@ -151,4 +153,4 @@ def _tab_context(city: City, dataset: Dataset, view: View | None, tab: str, x: s
     return context
 
 
-routers = (law_pages, router, ask_router, my_pages, source_pages)
+routers = (law_pages, router, ask_router, my_pages, source_pages, application_pages, objection_pages)

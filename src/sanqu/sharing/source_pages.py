@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, Body, Form, Request
+from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
-from pydantic import BaseModel, ConfigDict
 
+from sanqu.cases.api import case_facts
 from sanqu.ground.city import City
 from sanqu.ground.errors import Refused
 from sanqu.ground.http import Admin, InCity, Paging, SignedIn
 from sanqu.ground.i18n import Text
 from sanqu.ground.pages import render
 from sanqu.ground.people.askers import Asker
-from sanqu.sharing.sources import decide_source, find_rivals, list_rivals, may_decide
+from sanqu.sharing.source_cases import hearings, open_hearing
+from sanqu.sharing.sources import find_rivals, list_rivals, may_ask
 
 pages = APIRouter(include_in_schema=False)
 api = APIRouter(tags=["规则 · Law"])
@@ -32,8 +33,9 @@ def _check_staff(asker: Asker) -> None:
 
 def _shown(city: City, asker: Asker, limit: int, offset: int, undecided: bool | None = None) -> list[dict[str, Any]]:
     _check_staff(asker)
+    heard = hearings(city)
     return [
-        asdict(one) | {"mine": may_decide(city, asker, one)}
+        asdict(one) | {"mine": may_ask(city, asker, one), "case": heard.get(one.id)}
         for one in list_rivals(city, undecided=undecided, limit=limit, offset=offset)
     ]
 
@@ -52,12 +54,9 @@ def look_now(city: InCity, _asker: Admin) -> Response:
 
 
 @pages.post("/sources/{id_}")
-def decide_page(
-    city: InCity, asker: SignedIn, id_: int, source: Annotated[str, Form()], reason: Annotated[str, Form()]
-) -> Response:
-    """Make one the source."""
-    decide_source(city, asker, id_, source, reason)
-    return RedirectResponse("/sources", 303)
+def hear(city: InCity, asker: SignedIn, id_: int) -> Response:
+    """Open the case in which both are heard."""
+    return RedirectResponse(f"/cases/{open_hearing(city, asker, id_).number}", 303)
 
 
 @api.get("/api/sources", summary="一数一源 · Items that two datasets claim")
@@ -66,19 +65,7 @@ def sources(city: InCity, asker: SignedIn, page: Paging, undecided: bool | None 
     return {"rivals": _shown(city, asker, page.limit, page.offset, undecided)}
 
 
-class Decided(BaseModel):
-    """Which of the two datasets is the source, and why."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    source: str
-    reason: str
-
-
-@api.post("/api/sources/{id_}", summary="裁定来源 · Decide the source")
-def decide(
-    city: InCity, asker: SignedIn, id_: int,
-    said: Annotated[Decided, Body(openapi_examples={"one": {"value": {"source": "enterprises", "reason": "登记机关"}}})],
-) -> dict[str, Any]:  # fmt: skip
-    """Make one of the two datasets the source of the item; by one who answers for both."""
-    return asdict(decide_source(city, asker, id_, said.source, said.reason))
+@api.post("/api/sources/{id_}", status_code=201, summary="提出裁定 · Have a source decided")
+def begin(city: InCity, asker: SignedIn, id_: int) -> dict[str, Any]:
+    """Open the case: both stewards are heard, the unit above both decides. Follow `/api/cases/{number}`."""
+    return case_facts(open_hearing(city, asker, id_))

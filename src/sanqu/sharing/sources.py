@@ -8,7 +8,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from sanqu.cases.steps import within
 from sanqu.ground.city import City
+from sanqu.ground.database import Connection
 from sanqu.ground.errors import BadInput, Refused, SanquError, not_found
 from sanqu.ground.i18n import Text
 from sanqu.ground.jobs import job
@@ -171,21 +173,33 @@ def list_rivals(
     return [_rival(row) for row in city.db.all(LIST, wanted)]
 
 
+def may_ask(city: City, asker: Asker, rival: Rival) -> bool:
+    """Whether the asker may have the source decided: as steward of one of the two, or of a unit above."""
+    return any(asker.may_steward(str(row["path"])) for row in city.db.all(PATHS, ([rival.dataset, rival.other],)))
+
+
 def may_decide(city: City, asker: Asker, rival: Rival) -> bool:
     """Whether the asker answers for both datasets: as steward of a unit above both, or as administrator."""
     paths = [str(row["path"]) for row in city.db.all(PATHS, ([rival.dataset, rival.other],))]
     return len(paths) == 2 and all(asker.may_steward(path) for path in paths)
 
 
-def decide_source(city: City, asker: Asker, id_: int, source: str, reason: str) -> Rival:
-    """Make one of two datasets the source of the item; in the ledger of both.
-
-    Raises `NotFound`, `Refused` for one who does not answer for both, `BadInput` for another dataset or no reason.
-    """
+def find_rival(city: City, id_: int) -> Rival:
+    """One pair; raises `NotFound`."""
     row = city.db.one(ONE, (id_,))
     if row is None:
         raise not_found(Text(zh="一数一源的争议", en="claim to a source"), str(id_))
-    rival = _rival(row)
+    return _rival(row)
+
+
+def decide_source(
+    city: City, asker: Asker, id_: int, source: str, reason: str, *, conn: Connection | None = None
+) -> Rival:  # fmt: skip
+    """Make one of two datasets the source of the item, in the caller's transaction when `conn` is given; in the ledger of both.
+
+    Raises `NotFound`, `Refused` for one who does not answer for both, `BadInput` for another dataset or no reason.
+    """
+    rival = find_rival(city, id_)
     if not may_decide(city, asker, rival):
         raise Refused(
             "sharing.source",
@@ -200,12 +214,13 @@ def decide_source(city: City, asker: Asker, id_: int, source: str, reason: str) 
             Text(zh="改正后再提交", en="Mend it and send again"),
             source[:100],
         )
-    with city.db.connection() as conn:
-        conn.execute(DECIDE, (source, reason.strip(), asker.label, id_))
+    with within(city, conn) as held:
+        held.execute(DECIDE, (source, reason.strip(), asker.label, id_))
         facts = {"item": rival.item, "other": f"{rival.other}.{rival.other_item}", "source": source, "reason": reason.strip()}
         for dataset in (rival.dataset, rival.other):
-            append(conn, kind="sharing.source", actor=asker.label, subject=f"dataset:{dataset}", facts=facts)
-    return _rival(city.db.one(ONE, (id_,)) or row)
+            append(held, kind="sharing.source", actor=asker.label, subject=f"dataset:{dataset}", facts=facts)
+        row = held.execute(ONE, (id_,)).fetchone()
+    return _rival(row) if row is not None else rival
 
 
 def sources_named(rivals: Iterable[Rival], dataset: str) -> dict[str, tuple[str, str]]:
