@@ -100,7 +100,6 @@ def test_one_officer_asks_one_question_by_every_way_and_is_told_the_same(
     assert code != 0 and closed.clause in said
 
     wang = open_as(staff.wang)
-    wang.set_default_timeout(8000)
     by_page(wang, "先说明")
     answer = wang.locator("#answer")
     expect(answer).to_contain_text("residents.name")

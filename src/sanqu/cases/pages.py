@@ -37,7 +37,7 @@ def _waiting(request: Request) -> int:
     return count_waiting(city_of(request), asker_of(request))
 
 
-add_to_pages("waiting", _waiting)
+add_to_pages("cases_waiting", _waiting)
 
 
 @router.get("/cases")

@@ -21,6 +21,7 @@ from sanqu.sharing.law_pages import api as law_api
 from sanqu.sharing.limits import limit_rate
 from sanqu.sharing.my_pages import api as my_api
 from sanqu.sharing.objection_pages import api as objection_api
+from sanqu.sharing.odrl_api import api as odrl_api
 from sanqu.sharing.query import named_in, parse_rows_query
 from sanqu.sharing.rows import answer_rows
 from sanqu.sharing.source_pages import api as source_api
@@ -145,4 +146,4 @@ def about() -> dict[str, Literal["/api/3/action/package_list", "/docs", "/catalo
     return {"datasets": "/api/3/action/package_list", "docs": "/docs", "dcat": "/catalog.ttl"}
 
 
-routers = (router, ask_router, interface_router, my_api, law_api, source_api, application_api, objection_api)
+routers = (router, ask_router, interface_router, my_api, law_api, source_api, application_api, objection_api, odrl_api)
