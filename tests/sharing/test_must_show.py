@@ -68,7 +68,10 @@ def by_command(city: City, *said: str) -> tuple[int, str]:
     """What `sanqu` answers in a terminal."""
     settings = city.settings
     env = {"SANQU_HOME": str(settings.home), "SANQU_DATABASE_URL": settings.database_url, "SANQU_NATS_URL": settings.nats_url}
-    ran = CliRunner().invoke(app, list(said), env=env)
+    with pytest.MonkeyPatch.context() as patch:
+        # A command is imported when it is named on the command line.
+        patch.setattr(sys, "argv", ["sanqu", *said])
+        ran = CliRunner().invoke(app, list(said), env=env)
     return ran.exit_code, ran.output + str(ran.exception or "")
 
 
@@ -95,7 +98,8 @@ def test_one_officer_asks_one_question_by_every_way_and_is_told_the_same(
     assert by_api.json()["facts"]["closed"] == explained["closed"] == orjson.loads(orjson.dumps(decision.as_facts()))["closed"]
     assert by_api.json()["facts"]["smallest_grants"] == explained["smallest_grants"]
     code, said = by_command(county, "explain", SQL, "--as", "wang", "--purpose", "relief")
-    assert code == 0 and "✗ residents.name" in said and closed.clause in said
+    assert code == 0, said
+    assert "✗ residents.name" in said and closed.clause in said
     code, said = by_command(county, "ask", SQL, "--as", "wang", "--purpose", "relief")
     assert code != 0 and closed.clause in said
 
@@ -150,7 +154,8 @@ def test_one_officer_asks_one_question_by_every_way_and_is_told_the_same(
     assert (allowed["rows"], allowed["digest"]) == (rows, mine.digest)
     expect(wang.locator("#answer")).to_contain_text(mine.digest[:16])
     code, said = by_command(county, "ask", SQL, "--as", "wang", "--purpose", "relief", "--json")
-    assert (code, [orjson.loads(line) for line in said.splitlines()]) == (0, rows)
+    assert code == 0, said
+    assert [orjson.loads(line) for line in said.splitlines()] == rows
     by_rows = httpx.get(f"{base}/api/open/residents?items=name,town&age__gt=60&sort=name&_purpose=relief&limit=1000", headers=key)
     assert by_rows.json()["rows"] == rows
 

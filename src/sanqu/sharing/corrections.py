@@ -115,9 +115,9 @@ def typed_value(city: City, contract: Contract, item: str, text: str | None) -> 
     alone = contract.model_copy(update={"fields": (field,), "primaryKey": (), "foreignKeys": ()})
     checks = compile_checks(alone, {item: "c0"})
     with lake_of(city).engine() as duck:
-        row = duck.execute(checks.staged("SELECT 1 AS _n, CAST(? AS VARCHAR) AS c0"), [text]).fetchone()
+        row = duck.execute(checks.staged("SELECT CAST(? AS VARCHAR) AS c0", 1), [text]).fetchone()
     assert row is not None
-    faults: Sequence[dict[str, Any]] = row[2] or ()
+    faults: Sequence[dict[str, Any]] = row[1] or ()
     if faults:
         raise BadInput(
             "sharing.objection-value",
@@ -126,7 +126,7 @@ def typed_value(city: City, contract: Contract, item: str, text: str | None) -> 
             item,
             facts={"rule": faults[0]["rule"]},
         )  # fmt: skip
-    return row[1]
+    return row[0]
 
 
 def _correct(city: City, conn: Connection, case: Case) -> dict[str, Any]:

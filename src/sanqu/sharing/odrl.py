@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from rdflib import BNode, Graph, Namespace
 from rdflib import Literal as Value
@@ -156,7 +156,7 @@ def evaluate(policy: Graph, asked: Asked, world: World, uid: str | None = None) 
     """
     rules = [
         (kind, policies, rule)
-        for kind in ("permission", "prohibition")
+        for kind in get_args(Kind)
         for policies, rule in policy.subject_objects(ODRL[kind])
         if uid is None or str(policies) == uid
     ]
