@@ -112,6 +112,7 @@ def read_portion(shape: Shape, start: Position, epoch: str, messages: Sequence[M
         if start.epoch == epoch and message.seq <= start.seq:
             continue
         before = len(portion.rows)
+        topic = _topic(shape.line, message.subject)
         for number, one in enumerate(decode(message.payload, message.headers.get(FORM)), 1):
             if isinstance(one, Unread):
                 portion.refusals.append(_unread(message.seq, number, one))
@@ -119,12 +120,24 @@ def read_portion(shape: Shape, start: Position, epoch: str, messages: Sequence[M
                 portion.known += 1
             else:
                 held = one.place if one.place is not None else held
-                _add(portion, message.seq, number, one)
+                _add(portion, message.seq, number, one if topic is None else with_topic(one, topic))
         portion.ages.append((int(message.headers.get(AT) or message.kept), len(portion.rows) - before))
         if trace := message.headers.get(TRACE):
             portion.traces.append(trace)
     portion.end = replace(portion.end, place=held)
     return portion
+
+
+def _topic(line: Line, subject: str) -> str | None:
+    """The topic or subject that a device published to, where the city's own bus took it."""
+    if line.source.url or line.source.kind not in ("mqtt", "nats"):
+        return None
+    return subject if line.source.kind == "nats" else subject.replace("//", "\0").replace(".", "/").replace("\0", ".")
+
+
+def with_topic(one: Change, topic: str) -> Change:
+    """A row with the topic it came by as the value `topic`, where it has none of its own."""
+    return one if "topic" in one.values else Change(one.op, {**one.values, "topic": topic}, one.place)
 
 
 def _add(portion: Portion, seq: int, number: int, one: Change) -> None:

@@ -31,12 +31,13 @@ MOST_HELD, MOST_HELD_BYTES = 12_000, 48 * 1024**2
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A message of a stream: its number, when JetStream kept it (ms since 1970), what it holds."""
+    """A message of a stream: its number, when JetStream kept it (ms since 1970), what it holds, where it was sent."""
 
     seq: int
     kept: int
     payload: bytes
     headers: dict[str, str]
+    subject: str
 
 
 class Gap(Exception):
@@ -140,7 +141,7 @@ class Tap:
         self.beyond = pending
         if not self.held:
             self.since = time.monotonic()
-        self.held.append(Message(seq, at // 1_000_000, message.data, message.headers or {}))
+        self.held.append(Message(seq, at // 1_000_000, message.data, message.headers or {}, message.subject))
         self.held_bytes += len(message.data)
         self._wake()
 

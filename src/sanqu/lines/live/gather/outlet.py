@@ -28,10 +28,13 @@ MOST_ROWS, MOST_BYTES = 1_000, 400_000
 
 
 class Outlet:
-    """The only writer of a line's stream: another one that still believes to be it is refused by JetStream."""
+    """The only writer of a line's stream: another one that still believes to be it is refused by JetStream.
 
-    def __init__(self, client: Client, line: Line) -> None:
-        self.line = line
+    Where the source has no order that must be kept, `ordered` is False, and others may write too.
+    """
+
+    def __init__(self, client: Client, line: Line, *, ordered: bool = True) -> None:
+        self.line, self._ordered = line, ordered
         self._js = client.jetstream()
         self._last = 0
         self._epoch = ""
@@ -50,7 +53,9 @@ class Outlet:
         """Send a message; raises what befell it or one before it."""
         while self._sent and (self._sent[0].done() or len(self._sent) >= WINDOW):
             await self._next_kept()
-        said = headers | {"Nats-Expected-Last-Sequence": str(self._last), "Nats-Expected-Stream": stream_name(self.line.name)}
+        said = headers | {"Nats-Expected-Stream": stream_name(self.line.name)}
+        if self._ordered:
+            said["Nats-Expected-Last-Sequence"] = str(self._last)
         try:
             kept = await self._js.publish_async(subject_of(self.line), payload, wait_stall=10, headers=said)
         except (NatsError, APIError, OSError) as fault:

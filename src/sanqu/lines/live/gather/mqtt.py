@@ -1,0 +1,136 @@
+"""Messages of devices at another MQTT broker (3.1.1 or 5): acknowledged there once they are kept here."""
+
+from __future__ import annotations
+
+import queue
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import orjson
+import paho.mqtt.client as mqtt
+from paho.mqtt.enums import CallbackAPIVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+
+from sanqu.ground.errors import Unavailable
+from sanqu.ground.i18n import Text
+from sanqu.lines.live.gather.outlet import Gathering, Outlet
+from sanqu.lines.live.standing import set_state
+from sanqu.lines.sources.databases import shown
+
+# The broker keeps what comes while nobody is here for so long (MQTT 5; before that it decides by itself).
+SESSION_SECONDS = 7 * 86_400
+MOST_MESSAGES, MOST_BYTES = 1_000, 400_000
+WAIT_SECONDS = 0.02
+CONNECT_SECONDS = 10.0
+
+
+def gather(gathering: Gathering) -> None:
+    """Take messages until told to stop; runs in a thread of its own. Raises `Unavailable` while the broker is away."""
+    outlet = Outlet(gathering.client, gathering.line, ordered=False)
+    gathering.wait_for(outlet.open())
+    with _subscribed(gathering) as (client, arrived, broken):
+        set_state(gathering.city, gathering.line.name, "flowing")
+        while not gathering.stopping():
+            taken = _take(arrived)
+            if broken:
+                raise _away(gathering, broken[0])
+            if taken:
+                gathering.wait_for(outlet.put_payload(b"\n".join(_row(one) for one in taken), {}))
+                gathering.wait_for(outlet.settle())
+                for one in taken:
+                    client.ack(one.mid, one.qos)
+
+
+def _take(arrived: queue.Queue[mqtt.MQTTMessage]) -> list[mqtt.MQTTMessage]:
+    taken: list[mqtt.MQTTMessage] = []
+    size = 0
+    try:
+        taken.append(arrived.get(timeout=WAIT_SECONDS))
+        while len(taken) < MOST_MESSAGES and size < MOST_BYTES:
+            size += len(taken[-1].payload)
+            taken.append(arrived.get_nowait())
+    except queue.Empty:
+        pass
+    return taken
+
+
+def _row(message: mqtt.MQTTMessage) -> bytes:
+    """The payload as a line; a JSON object gets the topic beside its values, what is no JSON goes as it came."""
+    return with_topic(bytes(message.payload), message.topic)
+
+
+def with_topic(payload: bytes, topic: str) -> bytes:
+    """A payload with the topic it came by as the value `topic`, where it has none of its own."""
+    try:
+        said = orjson.loads(payload)
+    except orjson.JSONDecodeError:
+        return payload.replace(b"\n", b" ")
+    rows = said if isinstance(said, list) else [said]
+    told = [{"topic": topic, **row} if isinstance(row, dict) else row for row in rows]
+    return orjson.dumps(told if isinstance(said, list) else told[0])
+
+
+@contextmanager
+def _subscribed(gathering: Gathering) -> Iterator[tuple[mqtt.Client, queue.Queue[mqtt.MQTTMessage], list[str]]]:
+    """A session at the broker: the client, what arrives, and why it broke, if it did."""
+    source = gathering.line.source
+    said = urlsplit(source.url)
+    arrived: queue.Queue[mqtt.MQTTMessage] = queue.Queue(20_000)
+    broken: list[str] = []
+    ready: queue.Queue[str] = queue.Queue()
+    client, properties = _client(gathering)
+    if said.username:
+        client.username_pw_set(unquote(said.username), unquote(said.password or ""))
+    if said.scheme == "mqtts":
+        client.tls_set()
+
+    def connected(c: mqtt.Client, _data: Any, _flags: Any, reason: Any, _properties: Any) -> None:
+        if reason.is_failure:
+            broken.append(str(reason))
+        else:
+            c.subscribe(source.topic, qos=1)
+        ready.put(str(reason))
+
+    client.on_connect = connected
+    client.on_message = lambda _c, _d, message: arrived.put(message)
+    client.on_disconnect = lambda *told: broken.append(str(told[3]))
+    try:
+        given: dict[str, Any] = {"properties": properties, "clean_start": False} if properties is not None else {}
+        client.connect(said.hostname or "", said.port or (8883 if said.scheme == "mqtts" else 1883), keepalive=20, **given)
+        client.loop_start()
+        ready.get(timeout=CONNECT_SECONDS)
+        if broken:
+            raise _away(gathering, broken[0])
+    except (OSError, queue.Empty, ValueError) as fault:
+        raise _away(gathering, str(fault) or "no answer") from fault
+    try:
+        yield client, arrived, broken
+    finally:
+        client.on_disconnect = None
+        client.disconnect()
+        client.loop_stop()
+
+
+def _client(gathering: Gathering) -> tuple[mqtt.Client, Properties | None]:
+    name = f"sanqu-{gathering.line.name}"
+    if gathering.line.source.params.get("protocol") == "3.1.1":
+        old = mqtt.Client(CallbackAPIVersion.VERSION2, name, clean_session=False, protocol=mqtt.MQTTv311, manual_ack=True)
+        return old, None
+    properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
+    properties.SessionExpiryInterval = SESSION_SECONDS
+    return mqtt.Client(CallbackAPIVersion.VERSION2, name, protocol=mqtt.MQTTv5, manual_ack=True), properties
+
+
+def _away(gathering: Gathering, said: str) -> Unavailable:
+    return Unavailable(
+        "live.broker-away",
+        Text(zh=f"MQTT 代理不给出消息：{said[:200]}", en=f"The MQTT broker gives no messages: {said[:200]}"),
+        Text(
+            zh="检查它是否在运行、账号与主题权限；只会 3.1.1 的代理在 source.params 里写 protocol = \"3.1.1\"",
+            en="Check that it runs, the account and its right to the topic; for a broker that knows 3.1.1 only set protocol = \"3.1.1\" in source.params",
+        ),
+        shown(gathering.line.source.url),
+    )
