@@ -4,14 +4,8 @@ from __future__ import annotations
 
 import datetime
 import json
-import os
-import shutil
-import socket
 import sqlite3
-import subprocess
-import tempfile
 import threading
-import time
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -30,6 +24,7 @@ from sanqu.lines.quarantine import list_quarantine
 from sanqu.lines.records import Run, RunState
 from sanqu.lines.sources import web
 from sanqu.lines.sources.files import register_sample
+from tests.servers import mariadb_server
 
 from .conftest import HEAD, SHOPS, rows
 
@@ -232,46 +227,8 @@ def test_postgres_is_followed_by_a_cursor_in_batches(city: City, load: Load) -> 
 @pytest.fixture(scope="module")
 def mariadb() -> Iterator[int]:
     """The port of a MariaDB of our own, with a user `root` without a password."""
-    import pymysql
-
-    server = shutil.which("mariadbd", path=SERVER_PATH) or shutil.which("mysqld", path=SERVER_PATH)
-    install = shutil.which("mariadb-install-db", path=SERVER_PATH) or shutil.which("mysql_install_db", path=SERVER_PATH)
-    if server is None or install is None:
-        pytest.skip("mariadbd and mariadb-install-db are not installed (Debian: mariadb-server)")
-    # A short path: the socket's is limited to a hundred characters or so.
-    folder = Path(tempfile.mkdtemp(prefix="sanqu-maria-"))
-    user = ["--user=root"] if os.geteuid() == 0 else []
-    own = ["--no-defaults", f"--datadir={folder / 'data'}", *user]
-    subprocess.run([install, *own, "--auth-root-authentication-method=normal"], check=True, capture_output=True)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
-    command = [
-        server,
-        *own,
-        "--bind-address=127.0.0.1",
-        f"--port={port}",
-        f"--socket={folder / 's'}",
-        f"--pid-file={folder / 'pid'}",
-    ]
-    child = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        until = time.monotonic() + 60
-        while True:
-            try:
-                pymysql.connect(host="127.0.0.1", port=port, user="root", password="").close()
-                break
-            except pymysql.err.OperationalError:
-                assert child.poll() is None and time.monotonic() < until, "MariaDB did not start"
-                time.sleep(0.05)
+    with mariadb_server() as port:
         yield port
-    finally:
-        child.terminate()
-        child.wait(30)
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-SERVER_PATH = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin", "/usr/libexec"])
 
 
 def test_mariadb_is_read(city: City, load: Load, mariadb: int) -> None:

@@ -8,6 +8,7 @@ import os
 import secrets
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -133,7 +134,8 @@ def start_nats(home: Path, mqtt: str = "127.0.0.1:-1") -> tuple[str, subprocess.
         return already
     for stale in folder.glob("*.ports"):
         stale.unlink()
-    secret = _write_nats_conf(folder, mqtt)
+    where = _mqtt_address(folder, mqtt)
+    secret = _write_nats_conf(folder, where)
     command = [_nats_binary(), "-c", str(folder / "nats.conf"), "--ports_file_dir", str(folder), "-l", str(folder / "log")]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + 15
@@ -144,7 +146,6 @@ def start_nats(home: Path, mqtt: str = "127.0.0.1:-1") -> tuple[str, subprocess.
                 url = str(ports["nats"][0]).replace("nats://", f"nats://sanqu:{secret}@")
             except (ValueError, KeyError, IndexError):
                 continue
-            where = str((ports.get("mqtt") or [mqtt])[0]).removeprefix("mqtt://")
             write_secretly(
                 folder / "running.json", json.dumps({"pid": process.pid, "url": url, "parent": os.getpid(), "mqtt": where})
             )
@@ -173,6 +174,31 @@ users: [
   { user: sanqu, password: "%(secret)s" }
 %(devices)s]
 """
+
+
+def _mqtt_address(folder: Path, wanted: str) -> str:
+    """Where to take MQTT devices; for port -1 a free one, the same as last time where nobody took it since."""
+    host, _, port = wanted.rpartition(":")
+    if port != "-1":
+        return wanted
+    kept = folder / "mqtt"
+    last = int(kept.read_text()) if kept.exists() else 0
+    for number in (last, 0):
+        with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((host.strip("[]"), number))
+            except OSError:
+                continue
+            free = probe.getsockname()[1]
+            kept.write_text(str(free))
+            return f"{host}:{free}"
+    raise Unavailable(
+        "engines.mqtt",
+        Text(zh=f"MQTT 不能在 {host} 上监听", en=f"MQTT cannot listen on {host}"),
+        Text(zh="改正 mqtt_listen", en="Mend mqtt_listen"),
+        wanted,
+    )
 
 
 def _write_nats_conf(folder: Path, mqtt: str) -> str:
