@@ -52,6 +52,17 @@ def flagged(*numbers: int) -> str:
 
 
 MOST = "JOIN my_most m ON m.ids = r.id"
+# Four people are of one year: who knows the year would ask what they have by asking with and without it.
+SUMS = [100_000 * n for n in range(3, 10)]
+YEAR, NONE_HAS, SOME_HAVE = next(
+    (year, much, some) for year in range(1945, 1995) for much in SUMS for some in SUMS
+    if {each.income > much for each in EVERYONE if each.born == year} == {False}
+    and {each.income > some for each in EVERYONE if each.born == year} == {True, False}
+)  # fmt: skip
+
+
+def older(than: int, has: int) -> str:
+    return f"{COUNT} WHERE born {'<' if than == YEAR else '<='} {YEAR} AND income > {has}"
 
 ATTEMPTS: list[InRoom] = [
     # Small cells, by every way of naming a few.
@@ -128,6 +139,8 @@ ATTEMPTS: list[InRoom] = [
         ("who of a list has more", "SELECT count(*) AS n FROM residents r JOIN my_list m ON m.ids = r.id WHERE r.income > {}", "400000", "500000"),
         ("who of the small band has more", "SELECT count(*) AS n FROM residents WHERE band IN ('band 1', 'lone') AND income > {}", "300000", "700000"),
     )),
+    inside("a refusal tells: what those of a year have", exact(older(YEAR, NONE_HAS)), exact(older(YEAR + 1, NONE_HAS)), twin=[exact(older(YEAR, SOME_HAVE)), exact(older(YEAR + 1, SOME_HAVE))]),
+    inside("a refusal tells: what those of a year have, by three", exact(f"{COUNT} WHERE born < {YEAR}"), exact(f"{COUNT} WHERE born > {YEAR}"), exact(f"{COUNT} WHERE income > 0")),
     # Dominance.
     inside("a sum that one makes up", exact(WORTH), near=(GIANT,)),
     inside("an average that one makes up", exact("SELECT avg(worth) AS a, count(worth) AS n FROM estates"), near=(GIANT, GIANT / 538)),
@@ -226,7 +239,7 @@ def test_nothing_leaves_a_room_but_results(hall: Hall, dens: Dens, attempt: InRo
 def _shape(said: list[object]) -> list[object]:
     # Without the place in the query that a rule names: that is the asker's own text.
     return [
-        (one.get("state"), one.get("cause", {}).get("rule"), one.get("code"), one.get("rows")) for one in said if isinstance(one, dict)
+        (one.get("state"), one.get("cause", {}).get("rule"), one.get("code"), bool(one.get("rows"))) for one in said if isinstance(one, dict)
     ]
 
 

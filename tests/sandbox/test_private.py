@@ -92,6 +92,11 @@ def test_what_was_brought_along_multiplies_nobody(rich: Hut) -> None:
     assert found["n"] == pytest.approx(1, abs=8)
 
 
+def test_with_noise_any_condition_may_be_asked(rich: Hut) -> None:
+    assert rows(rich, "SELECT count(*) AS n FROM residents WHERE income < 1149.5")[0]["n"] == pytest.approx(150, abs=8)
+    assert rows(rich, "SELECT count(*) AS n FROM residents WHERE name = 'person 7'")[0]["n"] == pytest.approx(1, abs=8)
+
+
 def test_groups_are_those_that_were_named_whether_they_have_rows_or_not(rich: Hut) -> None:
     sql = "SELECT town, count(*) AS n FROM residents GROUP BY town"
     found = rows(rich, sql, groups=(("330802001",), ("nowhere",), ("330803001",)))

@@ -131,6 +131,20 @@ def test_the_gauge_moves_with_noise_and_not_when_the_same_is_asked_again(enter: 
     expect(page.locator("#gauge")).to_contain_text("还可问 29 次")
 
 
+def test_a_model_is_asked_for_and_waits(enter: Entering, hut: Hut) -> None:
+    pytest.importorskip("sklearn", reason="scikit-learn is not installed: pip install 'sanqu[sandbox]'")
+    page = enter(hut.wang)
+    write(page, "SELECT age, income FROM residents")
+    page.get_by_role("radio", name="训练模型").check()
+    page.get_by_label("目标列").fill("income")
+    run(page)
+    expect(page.locator("[data-state=waiting]")).to_contain_text("模型的参数", timeout=FIRST)
+    address = page.locator("[data-state=waiting] a").first.get_attribute("href")
+    steward = enter(hut.civil)
+    steward.goto(str(address))
+    expect(steward.locator("pre").last).to_contain_text("coefficients", timeout=FIRST)
+
+
 def test_a_form_that_does_not_fit_says_which_field(enter: Entering, hut: Hut) -> None:
     page = enter(hut.wang)
     write(page, "SELECT avg(income) AS mean FROM residents")

@@ -119,19 +119,22 @@ class Check:
     def texts(self) -> list[tuple[str, int]]:
         """Each text with its most rows: cells, parts, then dominance and subjects of each figure."""
         ones = [(text, 1) for text in (*self._names(), *self._shares())]
-        return [(self._cells(), MOST_GROUPS), (self._parts(), MOST_GROUPS), *ones, *self.texts_of_told()]
+        divided = [(cells.sql, MOST_GROUPS) for cells in self._divided()]
+        return [(self._cells(), MOST_GROUPS), (self._parts(), MOST_GROUPS), *ones, *divided, *self.texts_of_told()]
 
     def read(self, answers: Sequence[pa.Table]) -> tuple[Failed | None, list[Told]]:
         """What the answers to `texts` say: the first rule that fails, and who stands behind the figures."""
         cells, parts, *others = answers
-        names, shares = len(self.shape.naming), len(list(self._shares()))
+        names, shares, divided = len(self.shape.naming), len(list(self._shares())), list(self._divided())
         # Whether a query picks people by what names them comes first: that says nothing about whom it picks.
         failed = self._named(others[:names]) or self._few(cells) or self._singled(parts)
         failed = failed or self._dominated(others[names : names + shares])
         if failed is not None:
             return failed, []
+        rest = others[names + shares :]
         try:
-            return None, self.read_told(others[names + shares :])
+            sets = [told_by(one, answer) for one, answer in zip(divided, rest[: len(divided)], strict=True)]
+            return None, [*sets, *self.read_told(rest[len(divided) :])]
         except Refused:
             return Failed("cells"), []
 
@@ -264,6 +267,22 @@ class Check:
         for table, dataset in self.shape.guarded if plain else ():
             made[id(table), OF_ROWS] = self._listed(table, dataset, None)
         return list(made.values())
+
+    def _divided(self) -> Iterator[Cells]:
+        """The SELECTs that list for whom each condition holds, seen alone, and who there is without any.
+
+        Two queries whose conditions differ by a few are refused by these, whatever else they ask of the few: else passing
+        or waiting would tell whether it holds for them.
+        """
+        if not self.shape.conditions:
+            return
+        for table, dataset in self.shape.guarded:
+            listed = exp.ArrayAgg(this=exp.Distinct(expressions=[marked(own(table, SUBJECT), own(table, ROW), None)]))
+            for condition in (exp.true(), *self.shape.conditions):
+                there = exp.and_(_filled(own(table, ROW)), condition.copy())
+                numbers = exp.Filter(this=listed.copy(), expression=exp.Where(this=there)).as_(SUBJECT, quoted=True)
+                text = self.side.select([numbers], [], filtered=False)
+                yield Cells(dataset, f"{OF_ROWS}/if", text, self.least(dataset), told=False)
 
     def _listed(self, table: exp.Table, dataset: str, one: Occurrence | None, *, rows: bool = False) -> Cells:
         """Who stands behind a figure about `one`; with `rows` as a number of rows, and not by their values."""

@@ -153,7 +153,7 @@ def _prepare(city: City, asker: Asker, number: int, said: Private) -> _Prepared:
         raise unknown_shape("opening=unconditional")
     sources = sources_of(city, entered)
     try:
-        side = SideQueries(read_shape(resolved(entered, sources), sources, entered.uploads), sources)
+        side = SideQueries(read_shape(resolved(entered, sources), sources, entered.uploads, coarse=False), sources)
         groups = tuple(dict.fromkeys(said.groups))
         figures = bounded(side, said.bounds, said.rows, groups)
     except Unclear as unclear:

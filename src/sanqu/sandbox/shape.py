@@ -91,9 +91,9 @@ class Shape:
     naming: tuple[tuple[exp.Column, ...], ...]
 
 
-def read_shape(resolved: Resolved, sources: Mapping[str, Source], uploads: Sequence[Upload]) -> Shape:
-    """The shape of a query; raises `Unclear`."""
-    return _Reader(resolved, sources, uploads).read()
+def read_shape(resolved: Resolved, sources: Mapping[str, Source], uploads: Sequence[Upload], *, coarse: bool = True) -> Shape:
+    """The shape of a query; raises `Unclear`. `coarse`: what is measured is compared with numbers of few digits only."""
+    return _Reader(resolved, sources, uploads, coarse).read()
 
 
 def read_rows(resolved: Resolved, sources: Mapping[str, Source], uploads: Sequence[Upload]) -> Shape:
@@ -102,8 +102,8 @@ def read_rows(resolved: Resolved, sources: Mapping[str, Source], uploads: Sequen
 
 
 class _Reader:
-    def __init__(self, resolved: Resolved, sources: Mapping[str, Source], uploads: Sequence[Upload]) -> None:
-        self._resolved, self._sources = resolved, sources
+    def __init__(self, resolved: Resolved, sources: Mapping[str, Source], uploads: Sequence[Upload], coarse: bool = True) -> None:
+        self._resolved, self._sources, self._coarse = resolved, sources, coarse
         self._occurrences = {id(one.column): one for one in resolved.occurrences}
         self._uploads = {PREFIX + one.name: one for one in uploads}
         self._brought: dict[str, Upload] = {}
@@ -246,7 +246,7 @@ class _Reader:
         found = {self._class_of(one) for one in operands} - {"quoted"}
         if len(found) > 1:
             raise Unclear("WHERE")
-        if any(self._measures(one) for one in operands):
+        if self._coarse and any(self._measures(one) for one in operands):
             for one in operands:
                 self._check_coarse(one.unnest())
 
