@@ -34,6 +34,11 @@ class Bus:
 
     async def subscribe(self, subject: str) -> AsyncIterator[dict[str, Any]]:
         """Messages on `subject` (NATS wildcards allowed) from now on, until the caller stops asking."""
+        async for _, message in self.subscribe_with_topic(subject):
+            yield message
+
+    async def subscribe_with_topic(self, subject: str) -> AsyncIterator[tuple[str, dict[str, Any]]]:
+        """Like `subscribe`, each message with the subject it came on."""
         if not self.url:
             return
         import nats
@@ -42,7 +47,7 @@ class Bus:
         try:
             subscription = await client.subscribe(subject)
             async for message in subscription.messages:
-                yield json.loads(message.data)
+                yield message.subject, json.loads(message.data)
         finally:
             await client.close()
 

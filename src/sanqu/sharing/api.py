@@ -16,6 +16,7 @@ from sanqu.sharing.ask_api import router as ask_router
 from sanqu.sharing.cache import Answer, answers_of
 from sanqu.sharing.downloads import MEDIA, FileFormat, enter, stream_copy, stream_file, write_xlsx
 from sanqu.sharing.evidence import note_view
+from sanqu.sharing.feed_api import router as feed_api
 from sanqu.sharing.interface_api import router as interface_router
 from sanqu.sharing.law_pages import api as law_api
 from sanqu.sharing.limits import limit_rate
@@ -146,4 +147,4 @@ def about() -> dict[str, Literal["/api/3/action/package_list", "/docs", "/catalo
     return {"datasets": "/api/3/action/package_list", "docs": "/docs", "dcat": "/catalog.ttl"}
 
 
-routers = (router, ask_router, interface_router, my_api, law_api, source_api, application_api, objection_api, odrl_api)
+routers = (router, ask_router, interface_router, my_api, law_api, source_api, application_api, objection_api, odrl_api, feed_api)
