@@ -12,9 +12,13 @@ import paho.mqtt.client as mqtt
 import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 
+from sanqu.catalog.keeping import register_contract
 from sanqu.ground.city import City
 from sanqu.ground.engines import start_nats
+from sanqu.ground.i18n import Text
 from sanqu.ground.people.askers import SYSTEM
+from sanqu.ground.people.units import Unit, save_units
+from sanqu.lake import Commit, Contract, lake_of
 from sanqu.lines.live.devices import add_device, remove_device
 from sanqu.lines.live.standing import standing_of
 from sanqu.lines.live.stream import connect
@@ -172,3 +176,20 @@ def test_a_table_as_text_is_followed_by_its_header(city: City, flow: Flow, grow:
     grow('2,"a, b",\n3,,1\n', name="log.csv")
     until(lambda: rows(city, columns="id, station, value") == [(1, "衢江", 2.5), (2, "a, b", None)])
     assert until(lambda: list_quarantine(city, line="readings"))[0].items["id"] == "3"
+
+
+def test_a_dataset_of_another_city_is_followed(
+    city: City, make_city: Callable[[], City], serve: Callable[[City], str], flow: Flow, tmp_path: Path
+) -> None:
+    other = make_city()
+    with other.db.connection() as conn:
+        save_units(conn, [Unit("330800", None, "city", "city", Text(zh="衢州市", en="Quzhou"))])
+    register_contract(other, Contract.from_descriptor(READINGS), "system", state="published")
+    lake, rows_of = lake_of(other), "SELECT n AS id, 's' AS station, n::DOUBLE AS value, NULL::TIMESTAMP AS \"at\" FROM range({}, {}) t(n)"
+    with lake.engine() as duck:
+        lake.upsert("readings", rows_of.format(0, 300), Commit("test"), duck=duck)
+        make_line(city, READINGS, source={"kind": "feed", "url": serve(other), "dataset": "readings"})
+        until(lambda: len(rows(city)) == 300)
+        lake.upsert("readings", rows_of.format(290, 320), Commit("test"), duck=duck)
+        lake.delete("readings", "SELECT 5::BIGINT AS id", Commit("test"), duck=duck)
+        until(lambda: rows(city) == rows(other))

@@ -66,7 +66,7 @@ WHERE (%(line)s::text IS NULL OR line = %(line)s) AND (%(dataset)s::text IS NULL
 ORDER BY id DESC LIMIT %(limit)s OFFSET %(offset)s
 """
 # What these name is judged when the line is saved; batch ones are judged again at each request of a run.
-NETWORKED = ("url", "api", "ckan", "sanqu", "sql", "postgres", "mysql", "feed")
+NETWORKED = ("url", "api", "ckan", "sanqu", "sql", "postgres", "mysql", "feed", "mqtt", "nats")
 LINE_KIND = Text(zh="专线", en="line")
 RUN_KIND = Text(zh="运行记录", en="run")
 

@@ -110,7 +110,7 @@ def _changes(city: City, view: View, items: tuple[str, ...], after: int, end: in
         told = [Changed("put", row) for row in _rows(duck, f"SELECT {_listed(items)} FROM {puts} ORDER BY rowid")]
         if key and set(key) <= set(view.items):
             before = view.over("(SELECT * FROM _sanqu_feed WHERE NOT _after)")
-            gone = f"SELECT DISTINCT {_listed(key)} FROM {before} WHERE ({_listed(key)}) NOT IN (SELECT ({_listed(key)}) FROM {puts})"
+            gone = f"SELECT DISTINCT {_listed(key)} FROM {before} WHERE ({_listed(key)}) NOT IN (SELECT ({_listed(key)}) FROM {puts}) ORDER BY ALL"
             told += [Changed("drop", row) for row in _rows(duck, gone)]
         duck.execute("DROP TABLE _sanqu_feed")
     return told
