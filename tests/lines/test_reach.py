@@ -18,7 +18,8 @@ from sanqu.ground.people.askers import Asker, Role
 from sanqu.lines.keeping import approved_by, line_of, save_line
 from sanqu.lines.records import Line, Run, RunState
 from sanqu.lines.run import run_line
-from sanqu.lines.sources.reach import Fence, FencedTransport, fence_of, networks
+from sanqu.lines.sources.reach import Fence, fence_of, networks
+from sanqu.lines.sources.web import FencedTransport
 
 from .conftest import HEAD
 from .test_doors import keys as keys

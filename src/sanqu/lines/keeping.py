@@ -22,8 +22,7 @@ from sanqu.ground.people.units import unit as unit_of
 from sanqu.lake import lake_of
 from sanqu.lake.engine import METADATA_SCHEMA
 from sanqu.lines.records import Counts, Line, Run, RunState
-from sanqu.lines.sources.databases import is_elsewhere
-from sanqu.lines.sources.reach import fence_of
+from sanqu.lines.sources.reach import fence_of, is_elsewhere
 
 RUN_COLUMNS = (
     "id, line, dataset, state, actor, resumes, base, started, ended, units, skipped, read, inserted, updated, unchanged, "

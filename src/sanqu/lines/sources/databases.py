@@ -8,7 +8,6 @@ from contextlib import contextmanager, suppress
 from datetime import date, datetime
 from functools import partial
 from hashlib import sha1
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +20,6 @@ from sanqu.lines.sources.reach import Fence
 from sanqu.lines.sources.units import Opening, Reading, Unit
 
 FETCH = 10_000
-NETWORKED = re.compile(r"(postgres|postgresql(\+psycopg)?|(mysql|mariadb)(\+pymysql)?)://.+")
-HOST = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?", re.IGNORECASE)
-# Other parameters of a URL can name sockets, files and hosts anew.
-HARMLESS = frozenset({"application_name", "charset", "connect_timeout", "sslmode"})
 PREFIXES = {
     "postgresql": "postgresql+psycopg",
     "postgres": "postgresql+psycopg",
@@ -37,30 +32,6 @@ def engine_url(url: str) -> str:
     """`url` with the driver we carry, where it names none."""
     scheme, rest = url.split("://", 1) if "://" in url else ("", url)
     return f"{PREFIXES.get(scheme, scheme)}://{rest}"
-
-
-def is_elsewhere(url: str) -> bool:
-    """Whether `url` names a database server elsewhere on the network: no file, no socket, nothing of this machine.
-
-    The city's own PostgreSQL trusts whoever reaches its socket.
-    """
-    if NETWORKED.fullmatch(url) is None:
-        return False
-    try:
-        named = sa.engine.make_url(url)
-    except (sa.exc.ArgumentError, ValueError):
-        return False
-    host = named.host or ""
-    return _is_another_host(host) and "=" not in (named.database or "") and set(named.query) <= HARMLESS
-
-
-def _is_another_host(host: str) -> bool:
-    try:
-        address = ip_address(host)
-    except ValueError:
-        named = HOST.fullmatch(host) is not None and not host.replace(".", "").isdigit() and not host.lower().startswith("0x")
-        return named and host.lower().split(".")[-1] != "localhost"
-    return not (address.is_loopback or address.is_unspecified or address.is_link_local)
 
 
 def _within(fence: Fence | None, url: str) -> sa.URL:

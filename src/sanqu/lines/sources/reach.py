@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import socket
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from urllib.parse import urlsplit
 
-import httpx
 import psutil
 
 from sanqu.ground.city import City
@@ -24,7 +24,10 @@ METADATA = frozenset(ip_address(one) for one in ("100.100.100.200", "192.0.0.192
 THIS_NETWORK = IPv4Network("0.0.0.0/8")
 # Addresses that carry an IPv4 address in their last 32 bits: translated (RFC 6052) and compatible ones (RFC 4291).
 CARRIERS = (IPv6Network("64:ff9b::/96"), IPv6Network("::/96"))
-PORTS = {"http": 80, "https": 443}
+NETWORKED = re.compile(r"(postgres|postgresql(\+psycopg)?|(mysql|mariadb)(\+pymysql)?)://.+")
+HOST = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?", re.IGNORECASE)
+# Other parameters of a URL can name sockets, files and hosts anew.
+HARMLESS = frozenset({"application_name", "charset", "connect_timeout", "sslmode"})
 
 
 @dataclass(frozen=True)
@@ -121,39 +124,29 @@ def _hosts(urls: str) -> Iterable[str]:
             yield host
 
 
-class FencedTransport(httpx.BaseTransport):
-    """HTTP within a fence: every request, after a redirect as well, goes to an address that was judged, and to no other."""
+def is_elsewhere(url: str) -> bool:
+    """Whether `url` names a database server elsewhere on the network: no file, no socket, nothing of this machine.
 
-    def __init__(self, fence: Fence) -> None:
-        self._fence = fence
-        self._inner = httpx.HTTPTransport()
+    The city's own PostgreSQL trusts whoever reaches its socket.
+    """
+    # SQLAlchemy takes long to load and is needed for lines from databases only.
+    from sqlalchemy.engine import make_url
+    from sqlalchemy.exc import ArgumentError
 
-    def handle_request(self, request: httpx.Request) -> httpx.Response:
-        """Answer `request`; raises `Refused` for what is shut, `httpx.ConnectError` for what cannot be reached."""
-        host = request.url.host
-        try:
-            addresses = self._fence.addresses(host, request.url.port or PORTS[request.url.scheme])
-        except OSError as fault:
-            raise httpx.ConnectError(str(fault), request=request) from fault
-        return _first(addresses, lambda address: self._inner.handle_request(_to(request, address)))
-
-    def close(self) -> None:
-        """Hang up."""
-        self._inner.close()
+    if NETWORKED.fullmatch(url) is None:
+        return False
+    try:
+        named = make_url(url)
+    except (ArgumentError, ValueError):
+        return False
+    host = named.host or ""
+    return _is_another_host(host) and "=" not in (named.database or "") and set(named.query) <= HARMLESS
 
 
-def _first(addresses: list[str], ask: Callable[[str], httpx.Response]) -> httpx.Response:
-    for address in addresses[:-1]:
-        try:
-            return ask(address)
-        except (httpx.ConnectError, httpx.ConnectTimeout):
-            continue
-    return ask(addresses[-1])
-
-
-def _to(request: httpx.Request, address: str) -> httpx.Request:
-    """`request` for this address; the name stays in the Host header, and is what the certificate must be for."""
-    return httpx.Request(
-        request.method, request.url.copy_with(host=address), headers=request.headers, stream=request.stream,
-        extensions={**request.extensions, "sni_hostname": request.url.host},
-    )  # fmt: skip
+def _is_another_host(host: str) -> bool:
+    try:
+        address = ip_address(host)
+    except ValueError:
+        named = HOST.fullmatch(host) is not None and not host.replace(".", "").isdigit() and not host.lower().startswith("0x")
+        return named and host.lower().split(".")[-1] != "localhost"
+    return not (address.is_loopback or address.is_unspecified or address.is_link_local)

@@ -17,17 +17,56 @@ from sanqu.ground.errors import BadInput, SanquError, Unavailable
 from sanqu.ground.i18n import Text
 from sanqu.lines.records import Source
 from sanqu.lines.sources import tables, text
-from sanqu.lines.sources.reach import FencedTransport
+from sanqu.lines.sources.reach import Fence
 from sanqu.lines.sources.units import Opening, Unit
 
 TRIES = 6
 PAUSE_SECONDS = 0.3
 MOST_PAGES = 1_000_000
+PORTS = {"http": 80, "https": 443}
 SUFFIX_OF_TYPE = {
     "text/csv": ".csv", "text/tab-separated-values": ".tsv", "application/json": ".json", "application/geo+json": ".geojson",
     "application/x-ndjson": ".ndjson", "application/vnd.apache.parquet": ".parquet", "application/vnd.ms-excel": ".xls",
     "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": ".xlsx",
 }  # fmt: skip
+
+
+class FencedTransport(httpx.BaseTransport):
+    """HTTP within a fence: every request, after a redirect as well, goes to an address that was judged, and to no other."""
+
+    def __init__(self, fence: Fence) -> None:
+        self._fence = fence
+        self._inner = httpx.HTTPTransport()
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """Answer `request`; raises `Refused` for what is shut, `httpx.ConnectError` for what cannot be reached."""
+        host = request.url.host
+        try:
+            addresses = self._fence.addresses(host, request.url.port or PORTS[request.url.scheme])
+        except OSError as fault:
+            raise httpx.ConnectError(str(fault), request=request) from fault
+        return _first(addresses, lambda address: self._inner.handle_request(_to(request, address)))
+
+    def close(self) -> None:
+        """Hang up."""
+        self._inner.close()
+
+
+def _first(addresses: list[str], ask: Callable[[str], httpx.Response]) -> httpx.Response:
+    for address in addresses[:-1]:
+        try:
+            return ask(address)
+        except (httpx.ConnectError, httpx.ConnectTimeout):
+            continue
+    return ask(addresses[-1])
+
+
+def _to(request: httpx.Request, address: str) -> httpx.Request:
+    """`request` for this address; the name stays in the Host header, and is what the certificate must be for."""
+    return httpx.Request(
+        request.method, request.url.copy_with(host=address), headers=request.headers, stream=request.stream,
+        extensions={**request.extensions, "sni_hostname": request.url.host},
+    )  # fmt: skip
 
 
 def _client(opening: Opening) -> httpx.Client:
