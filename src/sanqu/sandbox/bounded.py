@@ -8,9 +8,9 @@ from typing import Literal
 
 from sqlglot import exp
 
+from sanqu.lake.allowed import DIALECT
 from sanqu.sandbox.checks import SideQueries, own, who
 from sanqu.sandbox.shape import Figure, Shape, Unclear
-from sanqu.sharing.allowed import DIALECT
 from sanqu.sharing.rewrite import ROW, Source
 
 # Values are added up as whole numbers, of which the larger bound is this many: floats would tell by their rounding.

@@ -11,9 +11,9 @@ from sqlglot import exp
 
 from sanqu.ground.city import City
 from sanqu.ground.errors import Refused
+from sanqu.lake.allowed import DIALECT
 from sanqu.sandbox.records import Room
 from sanqu.sandbox.shape import Figure, Shape
-from sanqu.sharing.allowed import DIALECT
 from sanqu.sharing.differing import Told, check_and_keep, told_by
 from sanqu.sharing.door import MOST_GROUPS
 from sanqu.sharing.resolve import Occurrence

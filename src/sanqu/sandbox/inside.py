@@ -14,9 +14,9 @@ from sanqu.ground.errors import BadInput, Refused, not_found
 from sanqu.ground.i18n import Text
 from sanqu.ground.people.askers import Asker
 from sanqu.lake import lake_of, quote_ident
+from sanqu.lake.allowed import DIALECT, parse_query, refused
 from sanqu.sandbox.records import Room, Upload
 from sanqu.sandbox.uploads import PREFIX, table_in_lake, uploads_of
-from sanqu.sharing.allowed import DIALECT, parse_query, refused
 from sanqu.sharing.decide import Decision, TableUse, decide
 from sanqu.sharing.evidence import Read, note_reads, note_refusal
 from sanqu.sharing.grants import note_rows, take_read

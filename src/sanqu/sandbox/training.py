@@ -18,6 +18,7 @@ from sanqu.ground.city import City
 from sanqu.ground.errors import BadInput, Unavailable
 from sanqu.ground.i18n import Text
 from sanqu.ground.people.askers import Asker
+from sanqu.lake.allowed import OWN
 from sanqu.sandbox.bodies import Body, body_of
 from sanqu.sandbox.checks import SideQueries, who
 from sanqu.sandbox.inside import Entered, enter, refuse_closed, resolved, run, sources_of, take_quotas, unknown_shape
@@ -25,7 +26,6 @@ from sanqu.sandbox.records import Result
 from sanqu.sandbox.results import keep
 from sanqu.sandbox.rooms import room_to_work_in
 from sanqu.sandbox.shape import Unclear, read_rows
-from sanqu.sharing.allowed import OWN
 
 ModelKind = Literal["logistic", "linear", "tree"]
 MOST_ROWS, MOST_SECONDS = 1_000_000, 120

@@ -14,8 +14,8 @@ from sanqu.ground.clock import now
 from sanqu.ground.errors import NotFound, Refused
 from sanqu.ground.i18n import Text
 from sanqu.ground.people.askers import Asker
+from sanqu.lake.allowed import parse_query
 from sanqu.lake.contracts import Use
-from sanqu.sharing.allowed import parse_query
 from sanqu.sharing.contexts import allows, context_of
 from sanqu.sharing.grants import Granted
 from sanqu.sharing.law import (

@@ -11,7 +11,7 @@ import pyarrow as pa  # type: ignore[import-untyped]
 from sanqu.ground.city import City
 from sanqu.ground.people.askers import Asker
 from sanqu.lake import lake_of
-from sanqu.sharing.allowed import OWN, refused
+from sanqu.lake.allowed import OWN, refused
 from sanqu.sharing.decide import Decision, decide
 from sanqu.sharing.differing import check_and_keep, told_by
 from sanqu.sharing.evidence import Read, digest_of_table, note_reads, note_refusal

@@ -14,7 +14,7 @@ from sqlglot.schema import MappingSchema
 
 from sanqu.ground.errors import BadInput
 from sanqu.ground.i18n import Text
-from sanqu.sharing.allowed import DIALECT, refused
+from sanqu.lake.allowed import DIALECT, refused
 
 # How the library names a column it cannot find.
 UNKNOWN = re.compile(r"(?:Unknown column: |[Cc]olumn ')([^\s']+)")

@@ -11,8 +11,8 @@ import sqlglot
 from sqlglot import exp
 
 from sanqu.ground.errors import BadInput
+from sanqu.lake.allowed import DIALECT, OWN, refused
 from sanqu.lake.contracts import Contract
-from sanqu.sharing.allowed import DIALECT, OWN, refused
 from sanqu.sharing.contexts import summed
 from sanqu.sharing.law import Basis, Rule
 from sanqu.sharing.masks import apply_masks
