@@ -16,7 +16,8 @@ from sanqu.lines.live.gather.first_load import Loaded, load_first
 from sanqu.lines.live.gather.outlet import Gathering, Writer
 from sanqu.lines.live.rows import cell_text
 from sanqu.lines.live.standing import keep_source, set_state, standing_of
-from sanqu.lines.sources.reach import FencedTransport, fence_of
+from sanqu.lines.sources.reach import fence_of
+from sanqu.lines.sources.web import FencedTransport
 
 PAGE_ROWS = 10_000
 # The other city says that it is there at least so often; whoever is silent for longer is gone.
