@@ -124,17 +124,18 @@ class Together(Writes):
     """Joint writes: rows of many datasets, and where their sources stand, in one transaction."""
 
     def together(
-        self, commit: Commit, keyed: Iterable[str], work: Callable[[Hand], Result], *,
+        self, commit: Commit | Callable[[Result], Commit], keyed: Iterable[str], work: Callable[[Hand], Result], *,
         duck: duckdb.DuckDBPyConnection, conn: Connection,
     ) -> Joint[Result]:  # fmt: skip
-        """Do `work` in one transaction whose snapshot carries `commit`; it is done again when another writer came first.
+        """Do `work` in one transaction whose snapshot carries `commit` (or what it makes of the result); it is done again
+        when another writer came first.
 
         `keyed` are the datasets written by key, held against other keyed writers meanwhile; `conn` is a connection in
         autocommit of the caller's own that holds nothing else. Raises as `upsert` does.
         """
         names = sorted({f"lake.write:{name}" for name in keyed})
         with _alone(conn, names):
-            hand, result = retried(commit.author, lambda: self._once(commit, work, duck))
+            hand, result = retried(", ".join(names) or "lake", lambda: self._once(commit, work, duck))
             changes = {name: one for name, one in hand.changes.items() if one.inserted or one.updated or one.deleted}
             if not changes:
                 return Joint(None, {}, result)
@@ -149,12 +150,14 @@ class Together(Writes):
         return Joint(snapshot, changes, result)
 
     @staticmethod
-    def _once(commit: Commit, work: Callable[[Hand], Result], duck: duckdb.DuckDBPyConnection) -> tuple[Hand, Result]:
+    def _once(commit: Commit | Callable[[Result], Commit], work: Callable[[Hand], Result], duck: duckdb.DuckDBPyConnection) -> tuple[Hand, Result]:
         hand = Hand(duck)
         with transaction(duck):
-            said = json.dumps(commit.position, ensure_ascii=False, default=str)
-            duck.execute(SET_MESSAGE, [commit.author, commit.message, said])
-            return hand, work(hand)
+            result = work(hand)
+            told = commit if isinstance(commit, Commit) else commit(result)
+            said = json.dumps(told.position, ensure_ascii=False, default=str)
+            duck.execute(SET_MESSAGE, [told.author, told.message, said])
+            return hand, result
 
 
 @contextmanager

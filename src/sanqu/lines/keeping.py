@@ -132,6 +132,20 @@ def _refuse_foreign_file(city: City, line: Line, asker: Asker) -> None:
         )
 
 
+def _refuse_foreign_lookups(city: City, line: Line, asker: Asker) -> None:
+    """Steps look things up in datasets that the asker answers for, or that everybody may read as they are."""
+    if not line.steps:
+        return
+    # What reads steps is large, and few lines have any.
+    from sanqu.lines.live.steps import check_steps
+
+    for name in check_steps(line):
+        contract = lake_of(city).contract(name)
+        grades = {item.grade or contract.grade for item in contract.fields}
+        if contract.opening != "unconditional" or grades - {"L1", "L2"} or any(item.uses != ("plain",) for item in contract.fields):
+            refuse_stranger(city, name, asker)
+
+
 def save_line(city: City, line: Line, asker: Asker, *, new: bool = False) -> Line:
     """Make or change a line; raises `NotFound` (dataset), `BadInput` (mode and contract disagree), `Refused`, `Conflict`."""
     contract = lake_of(city).contract(line.dataset)
@@ -139,6 +153,7 @@ def save_line(city: City, line: Line, asker: Asker, *, new: bool = False) -> Lin
     # A relative path, as the pages' forms take it, counts from the city's folder, wherever the city was started.
     line = placed(line, city.settings.home.resolve())
     _refuse_foreign_file(city, line, asker)
+    _refuse_foreign_lookups(city, line, asker)
     _refuse_closed(city, line, asker)
     if bool(contract.primaryKey) != (line.mode == "upsert") and line.mode != "replace":
         keyed = bool(contract.primaryKey)

@@ -101,6 +101,21 @@ class Source(BaseModel):
         return self
 
 
+class Fence(BaseModel):
+    """Areas in a dataset: its item `geometry` is GeoJSON; rows get the items `take` of the area at their `lon` and `lat`.
+
+    What they get is called after the dataset and the item: `grids_code`.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    dataset: str
+    geometry: str
+    lon: str
+    lat: str
+    take: tuple[str, ...] = Field(min_length=1)
+
+
 class Step(BaseModel):
     """One step of stream processing, in SQL over `input` or the step before it; see `sanqu.lines.live.steps`.
 
@@ -117,6 +132,7 @@ class Step(BaseModel):
     hop: str = ""
     delay: str = "PT0S"
     dedupe: tuple[str, ...] = ()
+    fence: Fence | None = None
 
 
 class Line(BaseModel):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, suppress
@@ -26,11 +27,11 @@ from sanqu.lake import Commit, Hand, lake_of
 from sanqu.lines.live import standing
 from sanqu.lines.live.lanes import Allowance, Lane, Turns
 from sanqu.lines.live.meters import Meter
-from sanqu.lines.live.portion import Portion, Shape, Told, Work, read_portion
+from sanqu.lines.live.portion import Portion, Shape, Told, Work, read_portion, unit_of
 from sanqu.lines.live.positions import AUTHOR, Position, note_positions, positions_of
+from sanqu.lines.live.steps import Steps
 from sanqu.lines.live.stream import stream_name
 from sanqu.lines.live.tap import Message, Tap
-from sanqu.lines.quarantine import keep_refusals
 from sanqu.lines.records import Line
 
 log = logging.getLogger(__name__)
@@ -219,6 +220,8 @@ class _Bench:
         self.city = city
         self._stack = ExitStack()
         self._tools: tuple[duckdb.DuckDBPyConnection, Connection] | None = None
+        # A line may be opened while a round is carried; both need the tools for themselves.
+        self._using = threading.Lock()
 
     def tools(self) -> tuple[duckdb.DuckDBPyConnection, Connection]:
         """The cursor and the connection, opened when first needed and after a failure."""
@@ -229,22 +232,30 @@ class _Bench:
 
     def close(self) -> None:
         """Give both back."""
-        self._tools = None
-        stack, self._stack = self._stack, ExitStack()
-        with suppress(psycopg.Error, duckdb.Error):
-            stack.close()
+        with self._using:
+            self._tools = None
+            stack, self._stack = self._stack, ExitStack()
+            with suppress(psycopg.Error, duckdb.Error):
+                stack.close()
 
     def open(self, line: Line) -> tuple[Shape, Position, int]:
         """What is needed to carry `line`; what a killed process had begun is settled."""
-        _, conn = self.tools()
-        shape = Shape.of(line, lake_of(self.city).contract(line.dataset))
-        position = positions_of(self.city, conn, [line.name])[line.name]
-        # Refused rows of a round that never reached the lake are met again.
-        conn.execute(FORGET_REFUSALS, (line.name, _unit(position.epoch), position.seq))
-        return shape, position, standing.begin_run(self.city, conn, line)
+        with self._using:
+            duck, conn = self.tools()
+            shape = Shape.of(line, lake_of(self.city).contract(line.dataset))
+            if line.steps:
+                Steps(self.city, line).open(duck, shape.contract)
+            position = positions_of(self.city, conn, [line.name])[line.name]
+            # Refused rows of a round that never reached the lake are met again.
+            conn.execute(FORGET_REFUSALS, (line.name, unit_of(position.epoch), position.seq))
+            return shape, position, standing.begin_run(self.city, conn, line)
 
     def carry(self, batches: Sequence[Batch]) -> Carried:
         """Carry what was taken: all lines in one transaction, or one by one where that will not go."""
+        with self._using:
+            return self._carry(batches)
+
+    def _carry(self, batches: Sequence[Batch]) -> Carried:
         began = time.monotonic()
         duck, conn = self.tools()
         works: dict[str, Work] = {}
@@ -267,10 +278,9 @@ class _Bench:
     def _check(self, batch: Batch, works: dict[str, Work], faults: dict[str, SanquError]) -> None:
         name = batch.shape.line.name
         portion = read_portion(batch.shape, batch.position, batch.epoch, batch.messages)
-        work = works[name] = Work(self.city, self.tools()[0], portion)
+        work = works[name] = Work(self.city, self.tools()[0], portion, batch.run)
         try:
             work.check()
-            keep_refusals(self.city, portion.line, batch.run, _unit(portion.end.epoch), portion.refusals)
         except SanquError as fault:
             if isinstance(fault, Unavailable):
                 raise
@@ -285,15 +295,19 @@ class _Bench:
     ) -> tuple[int | None, dict[str, Told]]:  # fmt: skip
         if not works:
             return None, {}
-        ends = {name: work.portion.end for name, work in works.items()}
-        keyed = {work.portion.shape.contract.name for work in works.values() if work.portion.shape.contract.primaryKey}
-        commit = Commit(AUTHOR, ", ".join(works), {"lines": {name: end.as_json() for name, end in ends.items()}})
+        keyed = {work.portion.shape.target.name for work in works.values() if work.portion.shape.target.primaryKey}
+
+        def ends() -> dict[str, Position]:
+            return {name: work.portion.end for name, work in works.items()}
+
+        def commit(_told: dict[str, Told]) -> Commit:
+            return Commit(AUTHOR, ", ".join(works), {"lines": {name: end.as_json() for name, end in ends().items()}})
 
         def write(hand: Hand) -> dict[str, Told]:
             return {name: work.write(hand) for name, work in works.items()}
 
         joint = lake_of(self.city).together(commit, keyed, write, duck=duck, conn=conn)
-        note_positions(conn, ends, joint.snapshot)
+        note_positions(conn, ends(), joint.snapshot)
         return joint.snapshot, joint.result
 
     def _one_by_one(
@@ -311,10 +325,6 @@ class _Bench:
             except SanquError as fault:
                 faults[name] = fault
         return newest, told
-
-
-def _unit(epoch: str) -> str:
-    return f"stream {epoch}"
 
 
 def _event(name: str, told: Told, portion: Portion, carried: Carried) -> dict[str, Any]:

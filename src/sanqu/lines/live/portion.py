@@ -18,8 +18,9 @@ from sanqu.lines.checks import Checks, compile_checks
 from sanqu.lines.live.envelope import AT, FORM, TRACE, Change, Unread, decode
 from sanqu.lines.live.positions import Position
 from sanqu.lines.live.rows import Matcher, cell_text, text_table
+from sanqu.lines.live.steps import Steps, input_contract
 from sanqu.lines.live.tap import Message
-from sanqu.lines.quarantine import Refusal
+from sanqu.lines.quarantine import Refusal, keep_refusals
 from sanqu.lines.records import Fault, Line
 from sanqu.lines.staging import Stage, iter_rows
 from sanqu.lines.wording import word_fault
@@ -29,17 +30,22 @@ _numbers = itertools.count(1)
 
 @dataclass(frozen=True)
 class Shape:
-    """What is made once for a line and its contract: how rows are matched and checked."""
+    """What is made once for a line and its contract: how rows are matched and checked.
+
+    `contract` is what the rows of the source must be: that of the dataset (`target`), or the line's `input` where steps follow.
+    """
 
     line: Line
     contract: Contract
+    target: Contract
     matcher: Matcher
     checks: Checks
     keys: Checks | None
 
     @classmethod
-    def of(cls, line: Line, contract: Contract) -> Shape:
+    def of(cls, line: Line, target: Contract) -> Shape:
         """The shape of a line; raises `BadInput` for a pattern the engine cannot use."""
+        contract = input_contract(line, target.steward) if line.steps else target
         columns = {name: f"c{index}" for index, name in enumerate(contract.names)}
         key = None
         if contract.primaryKey:
@@ -48,7 +54,7 @@ class Shape:
                 update={"fields": tuple(item for item in contract.fields if item.name in contract.primaryKey), "foreignKeys": ()}
             )
             key = compile_checks(only, columns)
-        return cls(line, contract, Matcher(contract.fields, line.columns), compile_checks(contract, columns), key)
+        return cls(line, contract, target, Matcher(contract.fields, line.columns), compile_checks(contract, columns), key)
 
 
 @dataclass
@@ -154,11 +160,16 @@ def _unread(seq: int, number: int, one: Unread) -> Refusal:
     return Refusal({"message": seq, "row": number}, {"": one.text}, {}, (fault,))
 
 
+def unit_of(epoch: str) -> str:
+    """The unit under which rows of a stream are quarantined; a stream that was made anew is another one."""
+    return f"stream {epoch}"
+
+
 class Work:
     """A portion at work on the engine; `close` drops its tables."""
 
-    def __init__(self, city: City, duck: duckdb.DuckDBPyConnection, portion: Portion) -> None:
-        self.city, self.duck, self.portion = city, duck, portion
+    def __init__(self, city: City, duck: duckdb.DuckDBPyConnection, portion: Portion, run: int) -> None:
+        self.city, self.duck, self.portion, self.run = city, duck, portion, run
         self._name = f"_live_{next(_numbers)}"
         self._puts: Stage | None = None
         self._drops: Stage | None = None
@@ -183,6 +194,12 @@ class Work:
             self._puts.find_late_faults(self.city, self.portion.line.mode)
         for stage in self._stages():
             self._refuse(stage)
+        self.keep(self.portion.refusals)
+
+    def keep(self, refusals: Sequence[Refusal]) -> int:
+        """Put refused rows into the quarantine, each once however often its message is met."""
+        end = self.portion.end
+        return keep_refusals(self.city, self.portion.line, self.run, unit_of(end.epoch), refusals)
 
     def _stages(self) -> Iterator[Stage]:
         yield from (stage for stage in (self._puts, self._drops) if stage is not None)
@@ -273,24 +290,67 @@ class Work:
             if want.startswith("#"):
                 other = self._row(stage, int(want[1:]))
                 want = f"message {other.seq} row {other.number}"
-            rule = fault["rule"] or ""
-            told.append(
-                Fault(item=fault["item"] or "", value=fault["value"], rule=rule, want=want, explanation=word_fault(rule, fault["value"], want))
-            )
+            told.append(_worded(fault, want))
         items = dict(zip(self.portion.shape.contract.names, row.cells, strict=True))
         raw = {key: cell_text(value) for key, value in row.values.items()}
         return Refusal({"message": row.seq, "row": row.number}, raw, items, tuple(told))
 
     def write(self, hand: Hand) -> Told:
-        """Put the rows into the lake, inside the joint transaction of `hand`."""
+        """Put the rows into the lake, inside the joint transaction of `hand`; may be asked again after a conflict."""
+        if self.portion.line.steps:
+            return self._write_steps(hand)
         contract = self.portion.shape.contract
-        put = Written(0)
         deleted = hand.clear(contract).deleted if self.portion.clears else 0
-        if self._puts is not None:
-            put = hand.merge(contract, self._puts.good()) if contract.primaryKey else hand.append(contract, self._puts.good())
+        put = _put(hand, contract, self._puts)
         if self._drops is not None:
             deleted += hand.delete(contract, self._drops.good()).deleted
+        collapsed = sum(stage.collapsed() for stage in self._stages())
+        return self._told(put, deleted, collapsed, len(self.portion.refusals))
+
+    def _told(self, put: Written, deleted: int, collapsed: int, refused: int, late: int = 0) -> Told:
         return Told(
             read=len(self.portion.rows) + self._unread, inserted=put.inserted, updated=put.updated, deleted=deleted,
-            unchanged=put.unchanged, collapsed=sum(stage.collapsed() for stage in self._stages()), refused=len(self.portion.refusals),
+            unchanged=put.unchanged, collapsed=collapsed, refused=refused, late=late,
         )  # fmt: skip
+
+    def _write_steps(self, hand: Hand) -> Told:
+        """Rows go through the steps; what comes out is checked as rows of the dataset, and refused rows wait as all others do."""
+        if self._puts is None:
+            return self._told(Written(0), 0, 0, len(self.portion.refusals))
+        target = self.portion.shape.target
+        ran = Steps(self.city, self.portion.line).run(self.duck, self._puts.good(), self.portion.start.marks)
+        self.portion.end = replace(self.portion.end, marks=ran.marks)
+        stage = Stage(self.duck, target)
+        try:
+            names = [str(column[0]) for column in self.duck.execute(f"DESCRIBE {ran.rows}").fetchall()]
+            cells = ", ".join(f"CAST({quote_ident(name)} AS VARCHAR) AS c{number}" for number, name in enumerate(names))
+            columns = {item: f"c{names.index(item)}" if item in names else None for item in target.names}
+            stage.fill(compile_checks(target, columns).staged(f"SELECT {cells} FROM ({ran.rows})", len(names)))
+            if target.primaryKey:
+                key = ", ".join(quote_ident(name) for name in target.primaryKey)
+                last = f"row_number() OVER (PARTITION BY {key} ORDER BY _n DESC) AS _last"
+                stage.supersede(f"SELECT _n FROM (SELECT _n, {last} FROM {stage.table} WHERE {stage.is_good}) WHERE _last > 1")
+            stage.find_late_faults(self.city, self.portion.line.mode)
+            refused = self.keep(list(self._refused_outcomes(stage, f"SELECT {cells} FROM ({ran.rows})", names)))
+            put = _put(hand, target, stage)
+            return self._told(put, 0, stage.collapsed(), len(self.portion.refusals) + refused, ran.late)
+        finally:
+            stage.close()
+
+    def _refused_outcomes(self, stage: Stage, source: str, names: Sequence[str]) -> Iterator[Refusal]:
+        place = {"message": self.portion.end.seq, "step": self.portion.line.steps[-1].name}
+        for number, faults, cells in stage.refused_rows(source, len(names)):
+            raw = dict(zip(names, cells, strict=True))
+            items = {item: raw.get(item) for item in stage.contract.names}
+            yield Refusal({**place, "row": number}, raw, items, tuple(_worded(one, str(one["want"] or "")) for one in faults))
+
+
+def _put(hand: Hand, contract: Contract, stage: Stage | None) -> Written:
+    if stage is None:
+        return Written(0)
+    return hand.merge(contract, stage.good()) if contract.primaryKey else hand.append(contract, stage.good())
+
+
+def _worded(said: Mapping[str, str | None], want: str) -> Fault:
+    rule = said["rule"] or ""
+    return Fault(item=said["item"] or "", value=said["value"], rule=rule, want=want, explanation=word_fault(rule, said["value"], want))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from psycopg.types.json import Jsonb
@@ -36,16 +36,20 @@ class Position:
     seq: int = 0
     place: Place | None = None
     since: str = ""
+    # How far time has come in each step that waits for it.
+    marks: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def from_json(cls, said: Mapping[str, Any]) -> Position:
         """The position `as_json` gave."""
         place = said.get("place")
-        return cls(str(said.get("epoch", "")), int(said.get("seq", 0)), tuple(place) if place else None, str(said.get("since", "")))
+        where = tuple(place) if place else None
+        return cls(str(said.get("epoch", "")), int(said.get("seq", 0)), where, str(said.get("since", "")), dict(said.get("marks") or {}))
 
     def as_json(self) -> dict[str, Any]:
         """The position as a commit carries it."""
-        return {"epoch": self.epoch, "seq": self.seq, "place": list(self.place) if self.place else None, "since": self.since}
+        said = {"epoch": self.epoch, "seq": self.seq, "place": list(self.place) if self.place else None, "since": self.since}
+        return said | ({"marks": dict(self.marks)} if self.marks else {})
 
 
 def positions_of(city: City, conn: Connection, lines: Iterable[str]) -> dict[str, Position]:

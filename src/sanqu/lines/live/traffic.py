@@ -9,6 +9,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 
+import duckdb
 import psycopg
 from nats.aio.client import Client
 from nats.errors import Error as NatsError
@@ -61,7 +62,7 @@ class Traffic:
         while not stopping.is_set():
             try:
                 await self._work(stopping)
-            except (psycopg.Error, SanquError, NatsError, OSError) as fault:
+            except (psycopg.Error, duckdb.Error, SanquError, NatsError, OSError) as fault:
                 log.warning("live lines wait: %s", fault)
                 await _pause(stopping, 1.0)
 

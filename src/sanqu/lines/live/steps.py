@@ -1,0 +1,329 @@
+"""Stream processing (流式处理): what rows go through between the source and the dataset, with state that is in the same commit.
+
+A step reads `input` (the rows as they came, typed by the line's `input`) or the steps before it, by name:
+
+- `sql`: a SELECT over them and over datasets: choose, cast, compute, look up
+- `window` and `sql`: rows are gathered by `time` into windows of that length (every `hop`); the SELECT sees those of windows
+  that closed, with `window_start` and `window_end`. A window closes when rows later than its end by `delay` have come; rows
+  that come for closed windows are counted as late
+- `dedupe` and `window`: of rows whose items are the same, the first within the window goes on
+- `fence`: rows get the items of the area in which they lie; those that lie in none get none
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import duckdb
+import orjson
+import pyarrow as pa  # type: ignore[import-untyped]
+import shapely
+from sqlglot import exp
+
+from sanqu.ground.city import City
+from sanqu.ground.errors import BadInput
+from sanqu.ground.i18n import Text
+from sanqu.lake import Contract, lake_of, quote_ident
+from sanqu.lake.allowed import DIALECT, parse_query
+from sanqu.lake.tables import table_of
+from sanqu.lines.checks import literal
+from sanqu.lines.records import Line, Step
+
+DURATION = re.compile(r"P(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?)?")
+# The moment before all: a watermark that nothing has moved yet.
+NEVER = "0001-01-01 00:00:00"
+
+
+def seconds_of(said: str, thing: str) -> int:
+    """The seconds of an ISO 8601 duration of days, hours, minutes and seconds; raises `BadInput`."""
+    found = DURATION.fullmatch(said)
+    if found is None or said in ("P", "PT"):
+        raise _unfit(thing, f"时长 {said} 不合规", f"{said} is no duration", "写作 PT5M、PT1H、P1D", "Write PT5M, PT1H, P1D")
+    days, hours, minutes, seconds = (int(part or 0) for part in found.groups())
+    return ((days * 24 + hours) * 60 + minutes) * 60 + seconds
+
+
+def input_contract(line: Line, steward: str) -> Contract:
+    """What the source's rows must be, as a contract without a key."""
+    return Contract(name="input", title=Text(zh="输入", en="Input"), fields=line.input, steward=steward)
+
+
+def check_steps(line: Line) -> list[str]:
+    """The datasets that the steps look things up in; raises `BadInput` naming the step that cannot be run and why."""
+    known, wanted = {"input"}, []
+    for step in line.steps:
+        if step.name in known:
+            raise _unfit(step.name, "名称重复", "is named twice", "换一个名称", "Choose another name")
+        wanted += _check_step(step, known)
+        known.add(step.name)
+    return list(dict.fromkeys(wanted))
+
+
+def _check_step(step: Step, known: set[str]) -> list[str]:
+    if step.fence is not None:
+        return [step.fence.dataset]
+    if step.dedupe:
+        seconds_of(step.window, step.name)
+        return []
+    if not step.sql:
+        raise _unfit(step.name, "没有说做什么", "does not say what to do", "给出 sql、dedupe 或 fence", "Give sql, dedupe or fence")
+    if step.window:
+        for said in (step.window, step.hop or step.window, step.delay):
+            seconds_of(said, step.name)
+        if not step.time or seconds_of(step.window, step.name) % (seconds_of(step.hop or step.window, step.name) or 1):
+            raise _unfit(
+                step.name, "窗口要有 time，窗长应是 hop 的整数倍", "a window needs time, and a length that is a multiple of its hop",
+                "补上 time，改正 hop", "Give time, mend hop",
+            )  # fmt: skip
+    return [table.name for table in _tables(parse_query(step.sql)) if table.name not in known]
+
+
+def _tables(tree: exp.Expr) -> Iterator[exp.Table]:
+    made = {str(cte.alias) for cte in tree.find_all(exp.CTE)}
+    for table in tree.find_all(exp.Table):
+        if isinstance(table.this, exp.Identifier) and table.name not in made:
+            yield table
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What the steps gave: a relation of rows for the dataset, how far time has come in each step, how many rows were late."""
+
+    rows: str
+    marks: Mapping[str, str]
+    late: int
+
+
+class Steps:
+    """The steps of one line on the engine. State lies in tables of the lake that no catalogue lists."""
+
+    def __init__(self, city: City, line: Line) -> None:
+        self._city, self._line = city, line
+
+    def open(self, duck: duckdb.DuckDBPyConnection, contract: Contract) -> None:
+        """Make the tables of the state, or make them anew where the rows they hold have changed their shape.
+
+        Raises `BadInput` naming the step that does not fit the rows before it.
+        """
+        columns = ", ".join(f"CAST(NULL AS {item.lake_type}) AS {quote_ident(item.name)}" for item in contract.fields)
+        duck.execute(f"CREATE OR REPLACE TEMP TABLE _sanqu_dry AS SELECT {columns} LIMIT 0")
+        names = {"input": "temp.main._sanqu_dry"}
+        for step in self._line.steps:
+            try:
+                self._make_state(duck, step, names)
+                names[step.name] = self._run(duck, step, names, {step.name: NEVER})
+            except duckdb.Error as fault:
+                said = str(fault).split("\n")[0][:300]
+                raise _unfit(step.name, f"跑不起来：{said}", f"does not run: {said}", "改正这一步", "Mend the step") from fault
+
+    def run(self, duck: duckdb.DuckDBPyConnection, rows: str, marks: Mapping[str, str]) -> Ran:
+        """Take `rows` (SQL) through the steps, inside the caller's transaction; `marks` is how far time had come."""
+        duck.execute(f"CREATE OR REPLACE TEMP TABLE _sanqu_input AS {rows}")
+        names, after, late = {"input": "temp.main._sanqu_input"}, dict(marks), 0
+        for step in self._line.steps:
+            if step.window and step.time and not step.dedupe:
+                late += self._gather(duck, step, names[self._before(step)], after)
+            names[step.name] = self._run(duck, step, names, after, marks)
+        return Ran(f"SELECT * FROM {names[self._line.steps[-1].name]}", after, late)
+
+    def _before(self, step: Step) -> str:
+        """The step whose rows this one gathers or sifts."""
+        place = self._line.steps.index(step)
+        if step.sql:
+            named = {table.name for table in _tables(parse_query(step.sql))}
+            for one in reversed(self._line.steps[:place]):
+                if one.name in named:
+                    return one.name
+            return "input"
+        return self._line.steps[place - 1].name if place else "input"
+
+    def _state(self, step: Step) -> str:
+        # No dataset can be called so: its name has no slash.
+        return table_of(f"live/{self._line.name}/{step.name}")
+
+    def _make_state(self, duck: duckdb.DuckDBPyConnection, step: Step, names: Mapping[str, str]) -> None:
+        if not step.window:
+            return
+        if step.dedupe:
+            keys = ", ".join(quote_ident(item) for item in step.dedupe)
+            made = f"SELECT {keys}, CAST(NULL AS TIMESTAMP) AS _sanqu_seen FROM {names[self._before(step)]} LIMIT 0"
+        else:
+            made = f"SELECT * FROM {names[self._before(step)]} LIMIT 0"
+        wanted = [(str(c[0]), str(c[1])) for c in duck.execute(f"DESCRIBE {made}").fetchall()]
+        try:
+            there = [(str(c[0]), str(c[1])) for c in duck.execute(f"DESCRIBE SELECT * FROM {self._state(step)}").fetchall()]
+        except duckdb.CatalogException:
+            there = []
+        if there != wanted:
+            duck.execute(f"DROP TABLE IF EXISTS {self._state(step)}")
+            duck.execute(f"CREATE TABLE {self._state(step)} AS {made}")
+
+    def _gather(self, duck: duckdb.DuckDBPyConnection, step: Step, source: str, marks: dict[str, str]) -> int:
+        """Put rows with those that wait for their windows to close; gives how many came too late for all of theirs."""
+        held, time = marks.get(step.name, NEVER), quote_ident(step.time)
+        size, hop = seconds_of(step.window, step.name), seconds_of(step.hop or step.window, step.name)
+        last = f"time_bucket(INTERVAL {hop} SECONDS, {time}) + INTERVAL {size} SECONDS"
+        late = duck.execute(f"SELECT count(*) FROM {source} WHERE {last} <= TIMESTAMP {literal(held)} OR {time} IS NULL").fetchone()
+        duck.execute(f"INSERT INTO {self._state(step)} SELECT * FROM {source} WHERE {last} > TIMESTAMP {literal(held)}")
+        newest = duck.execute(f"SELECT max({time}) FROM {source}").fetchone()
+        if newest and newest[0] is not None:
+            reached = newest[0].replace(tzinfo=UTC) - timedelta(seconds=seconds_of(step.delay, step.name))
+            marks[step.name] = max(held, _moment(reached))
+        return int(late[0]) if late else 0
+
+    def _run(
+        self, duck: duckdb.DuckDBPyConnection, step: Step, names: Mapping[str, str], marks: dict[str, str],
+        before: Mapping[str, str] | None = None,
+    ) -> str:  # fmt: skip
+        made = f"_sanqu_step_{step.name}"
+        if step.fence is not None:
+            self._fence(duck, step, names[self._before(step)], made)
+        elif step.dedupe:
+            self._dedupe(duck, step, names[self._before(step)], made)
+        elif step.window:
+            self._windows(duck, step, names, marks.get(step.name, NEVER), (before or {}).get(step.name, NEVER), made)
+        else:
+            duck.execute(f"CREATE OR REPLACE TEMP TABLE {made} AS {self._text(step, names)}")
+        return f"temp.main.{made}"
+
+    def _text(self, step: Step, names: Mapping[str, str], instead: Mapping[str, str] | None = None) -> str:
+        """The step's SELECT with each name led to the table that holds it."""
+        tree = parse_query(step.sql)
+        places = {**names, **(instead or {})}
+        for table in list(_tables(tree)):
+            place = places.get(table.name) or table_of(table.name)
+            alias = table.alias_or_name
+            parts = [exp.to_identifier(part, quoted=True) for part in _parted(place)]
+            lead = exp.Table(this=parts[2], db=parts[1], catalog=parts[0], alias=exp.TableAlias(this=exp.to_identifier(alias, quoted=True)))
+            for key in ("joins", "laterals"):
+                if table.args.get(key):
+                    lead.set(key, table.args[key])
+            table.replace(lead)
+        return tree.sql(DIALECT, identify=True, comments=False)
+
+    def _windows(
+        self, duck: duckdb.DuckDBPyConnection, step: Step, names: Mapping[str, str], reached: str, before: str, made: str
+    ) -> None:  # fmt: skip
+        size, hop = seconds_of(step.window, step.name), seconds_of(step.hop or step.window, step.name)
+        time, state = quote_ident(step.time), self._state(step)
+        starts = f"time_bucket(INTERVAL {hop} SECONDS, {time}) - to_seconds({hop} * _k)"
+        duck.execute(
+            f"CREATE OR REPLACE TEMP TABLE _sanqu_closed AS SELECT *, window_start + INTERVAL {size} SECONDS AS window_end FROM "
+            f"(SELECT s.*, {starts} AS window_start FROM {state} s, range({size // hop}) k(_k)) "
+            f"WHERE window_end > TIMESTAMP {literal(before)} AND window_end <= TIMESTAMP {literal(reached)}"
+        )
+        text = self._text(step, names, {self._before(step): "temp.main._sanqu_closed"})
+        duck.execute(f"CREATE OR REPLACE TEMP TABLE {made} AS {text}")
+        last = f"time_bucket(INTERVAL {hop} SECONDS, {time}) + INTERVAL {size} SECONDS"
+        duck.execute(f"DELETE FROM {state} WHERE {last} <= TIMESTAMP {literal(reached)}")
+
+    def _dedupe(self, duck: duckdb.DuckDBPyConnection, step: Step, source: str, made: str) -> None:
+        keys, state = ", ".join(quote_ident(item) for item in step.dedupe), self._state(step)
+        at = quote_ident(step.time) if step.time else f"TIMESTAMP {literal(_moment(datetime.now(UTC)))}"
+        size = seconds_of(step.window, step.name)
+        match = " AND ".join(f"t.{quote_ident(item)} IS NOT DISTINCT FROM s.{quote_ident(item)}" for item in step.dedupe)
+        fresh = f"NOT EXISTS (SELECT 1 FROM {state} t WHERE {match} AND t._sanqu_seen > s._at - INTERVAL {size} SECONDS)"
+        duck.execute(f"CREATE OR REPLACE TEMP TABLE _sanqu_sift AS SELECT *, {at} AS _at FROM {source}")
+        duck.execute(f"CREATE OR REPLACE TEMP TABLE {made} AS SELECT * EXCLUDE (_at) FROM _sanqu_sift LIMIT 0")
+        # Once for every window that the rows reach over: mostly once.
+        while True:
+            first = f"row_number() OVER (PARTITION BY {keys} ORDER BY _at) = 1"
+            duck.execute(f"CREATE OR REPLACE TEMP TABLE _sanqu_first AS SELECT * FROM _sanqu_sift s WHERE {fresh} QUALIFY {first}")
+            found = duck.execute(f"INSERT INTO {made} SELECT * EXCLUDE (_at) FROM _sanqu_first").fetchone()
+            if not found or not found[0]:
+                break
+            duck.execute(f"INSERT INTO {state} SELECT {keys}, _at FROM _sanqu_first")
+        duck.execute(
+            f"DELETE FROM {state} WHERE _sanqu_seen < (SELECT max(_sanqu_seen) FROM {state}) - INTERVAL {2 * size} SECONDS"
+        )
+
+    def _fence(self, duck: duckdb.DuckDBPyConnection, step: Step, source: str, made: str) -> None:
+        fence = step.fence
+        assert fence is not None
+        points = duck.execute(f"SELECT rowid AS n, {quote_ident(fence.lon)} AS x, {quote_ident(fence.lat)} AS y FROM {source}").fetchall()
+        areas = areas_of(self._city, duck, fence.dataset, fence.geometry, fence.take)
+        found = areas.at([(row[1], row[2]) for row in points])
+        contract = lake_of(self._city).contract(fence.dataset)
+        columns = [[row[0] for row in points], *zip(*found, strict=True)] if points else [[] for _ in range(len(fence.take) + 1)]
+        names = ["_n", *(f"_f{number}" for number in range(len(fence.take)))]
+        table = pa.table([pa.array([None if v is None else str(v) for v in column] if n else column, pa.string() if n else pa.int64())
+                          for n, column in enumerate(columns)], names=names)  # fmt: skip
+        duck.register("_sanqu_fenced", table)
+        given = ", ".join(
+            f"CAST(f._f{number} AS {contract.field(item).lake_type}) AS {quote_ident(f'{fence.dataset}_{item}')}"
+            for number, item in enumerate(fence.take)
+        )
+        duck.execute(f"CREATE OR REPLACE TEMP TABLE {made} AS SELECT s.*, {given} FROM {source} s JOIN _sanqu_fenced f ON f._n = s.rowid")
+        duck.unregister("_sanqu_fenced")
+
+
+def _parted(place: str) -> list[str]:
+    """The three names of a table as SQL writes it."""
+    return [str(part.this) for part in exp.to_table(place, dialect=DIALECT).parts]
+
+
+def _moment(at: datetime) -> str:
+    return at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
+
+
+class Areas:
+    """Polygons with what is told of each; where several hold a point, the smallest counts."""
+
+    def __init__(self, shapes: Sequence[tuple[shapely.Geometry, tuple[object, ...]]], width: int) -> None:
+        ordered = sorted(shapes, key=lambda one: one[0].area)
+        self._shapes = [shape for shape, _ in ordered]
+        self._told = [told for _, told in ordered]
+        self._tree = shapely.STRtree(self._shapes)
+        self._none: tuple[object, ...] = (None,) * width
+
+    def at(self, points: Sequence[tuple[float | None, float | None]]) -> list[tuple[object, ...]]:
+        """What is told of the area in which each point (longitude, latitude) lies; nothing for one that lies in none."""
+        whole = [number for number, (x, y) in enumerate(points) if x is not None and y is not None]
+        found = [self._none] * len(points)
+        if not whole or not self._shapes:
+            return found
+        made = shapely.points([points[number] for number in whole])
+        best: dict[int, int] = {}
+        for point, shape in zip(*self._tree.query(made, predicate="intersects").tolist(), strict=True):
+            best[point] = min(shape, best.get(point, shape))
+        for point, shape in best.items():
+            found[whole[point]] = self._told[shape]
+        return found
+
+
+class _Known:
+    """Areas by dataset and snapshot: polygons change seldom, rows come all the time."""
+
+    def __init__(self, _city: City) -> None:
+        self.areas: dict[tuple[object, ...], tuple[int, Areas]] = {}
+
+
+SNAPSHOT = "SELECT snapshot FROM lake_dataset WHERE name = %s"
+
+
+def areas_of(city: City, duck: duckdb.DuckDBPyConnection, dataset: str, geometry: str, take: Sequence[str]) -> Areas:
+    """The areas of a dataset whose item `geometry` is GeoJSON, with the items `take` of each."""
+    known = city.part(_Known, _Known).areas
+    row = city.db.one(SNAPSHOT, (dataset,))
+    snapshot = int(row["snapshot"]) if row else 0
+    key = (dataset, geometry, tuple(take))
+    found = known.get(key)
+    if found is None or found[0] != snapshot:
+        items = ", ".join(quote_ident(item) for item in (geometry, *take))
+        rows = duck.execute(f"SELECT {items} FROM {table_of(dataset)} WHERE {quote_ident(geometry)} IS NOT NULL").fetchall()
+        shapes = [(shapely.from_geojson(_geometry(str(one[0]))), tuple(one[1:])) for one in rows]
+        found = known[key] = (snapshot, Areas(shapes, len(take)))
+    return found[1]
+
+
+def _geometry(text: str) -> str:
+    """The geometry of a GeoJSON text, which may be a feature."""
+    said = orjson.loads(text)
+    return orjson.dumps(said["geometry"] if said.get("type") == "Feature" else said).decode()
+
+
+def _unfit(step: str, zh: str, en: str, todo_zh: str, todo_en: str) -> BadInput:
+    return BadInput("live.step", Text(zh=f"步骤 {step} {zh}", en=f"Step {step} {en}"), Text(zh=todo_zh, en=todo_en), step)
