@@ -118,10 +118,11 @@ def run() -> list[Row]:
             cold.append(timed(lambda n=n: decide(city, OFFICER, PURPOSE, FIVE_TABLES.format(n=10 + n))))  # type: ignore[misc]
         lawful, raw = queries_both_ways(city, queries)
     p50, p99 = statistics.median(again) * 1e3, statistics.quantiles(again, n=100)[98] * 1e3
-    slow = statistics.quantiles(cold, n=100)[98] * 1e3
+    middle, slow = statistics.median(cold) * 1e3, statistics.quantiles(cold, n=100)[98] * 1e3
     return [
         Row("decision known before, p50", f"{p50:.2f} ms", "—", "—", "< 1 ms", p50 < 1),
         Row("decision known before, p99", f"{p99:.2f} ms", "—", "—", "< 3 ms", p99 < 3),
+        Row("first decision, join of five tables, p50", f"{middle:.1f} ms", "—", "—", "< 15 ms", middle < 15),
         Row("first decision, join of five tables, p99", f"{slow:.1f} ms", "—", "—", "< 15 ms", slow < 15),
         Row(
             "22 queries of TPC-H, SF1, customers masked",
