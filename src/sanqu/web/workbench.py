@@ -29,6 +29,7 @@ from sanqu.lines.keeping import NETWORKED, approve_line, approved_by, line_of, l
 from sanqu.lines.quarantine import drop, mend, quarantined
 from sanqu.lines.records import Line, Quarantined, Run, RunState
 from sanqu.lines.replay import replay
+from sanqu.lines.sources.reach import without_password
 
 router = APIRouter(include_in_schema=False)
 
@@ -148,7 +149,7 @@ def line_page(request: Request, city: InCity, asker: SignedIn, page: Paging, nam
     waiting = {str(r["line"]): int(r["n"]) for r in city.db.all(WAITING)}.get(name, 0)
     return render(
         request, "web/line.html", line=line, runs=shown, total=int(counted["n"]) if counted else 0, page=page, waiting=waiting,
-        reaches=line.source.kind in NETWORKED, approved=approved_by(city, name), queued=city.db.one(QUEUED, (f"line:{name}",)) is not None,
+        address=without_password(line.source.url).partition("?")[0], reaches=line.source.kind in NETWORKED, approved=approved_by(city, name), queued=city.db.one(QUEUED, (f"line:{name}",)) is not None,
         running=next((run for run in shown if run.state == RunState.RUNNING), None), chart=chart if len(shown) > 1 else None,
     )  # fmt: skip
 
@@ -319,7 +320,12 @@ def lineage_part(request: Request, city: InCity, asker: Asking, name: str) -> Re
             {"source": f"⇢ {line.name}", "target": dataset.name, "value": weight},
         ]
     unique = list({node["name"]: node for node in nodes}.values())
-    chart = {"tooltip": {"trigger": "item"}, "series": [{"type": "sankey", "data": unique, "links": links, "nodeAlign": "left"}]}
+    flow = {
+        "type": "sankey", "data": unique, "links": links, "nodeAlign": "left", "nodeWidth": 10, "left": 8, "right": 8,
+        "animation": False, "label": {"fontSize": 12}, "levels": [{"depth": 2, "label": {"position": "left"}}],
+        "lineStyle": {"color": "source", "opacity": 0.15},
+    }  # fmt: skip
+    chart = {"tooltip": {"trigger": "item"}, "series": [flow]}
     return render(request, "web/lineage.html", lines=found, chart=chart, source=dataset.source)
 
 

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from sanqu.ground.errors import BadInput, Unavailable
 from sanqu.ground.i18n import Text
 from sanqu.lines.sources import tables
-from sanqu.lines.sources.reach import Fence
+from sanqu.lines.sources.reach import Fence, without_password
 from sanqu.lines.sources.units import Opening, Reading, Unit
 
 FETCH = 10_000
@@ -50,15 +50,10 @@ def _within(fence: Fence | None, url: str) -> sa.URL:
             "lines.no-host",
             Text(zh=f"找不到主机 {named.host}", en=f"There is no host {named.host}"),
             Text(zh="核对 source.url 里的主机名", en="Check the host in source.url"),
-            shown(url),
+            without_password(url),
         ) from fault
     # PostgreSQL checks a certificate against the name and speaks to the address.
     return named.update_query_dict({"hostaddr": address}) if postgres else named.set(host=address)
-
-
-def shown(url: str) -> str:
-    """`url` without its password."""
-    return re.sub(r"(://[^:/@]+):[^@]*@", r"\1:…@", url)
 
 
 def units(opening: Opening) -> Iterator[Unit]:
@@ -84,7 +79,7 @@ def units(opening: Opening) -> Iterator[Unit]:
                 zh="核对 source.url、表名与查询，以及账号的读取权限",
                 en="Check source.url, the table or query, and the right to read",
             ),
-            shown(source.url),
+            without_password(source.url),
         ) from fault
 
 

@@ -150,3 +150,8 @@ def _is_another_host(host: str) -> bool:
         named = HOST.fullmatch(host) is not None and not host.replace(".", "").isdigit() and not host.lower().startswith("0x")
         return named and host.lower().split(".")[-1] != "localhost"
     return not (address.is_loopback or address.is_unspecified or address.is_link_local)
+
+
+def without_password(url: str) -> str:
+    """`url` without its password."""
+    return re.sub(r"(://[^:/@]+):[^@]*@", r"\1:…@", url)

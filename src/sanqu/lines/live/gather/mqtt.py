@@ -18,7 +18,7 @@ from sanqu.ground.errors import Unavailable
 from sanqu.ground.i18n import Text
 from sanqu.lines.live.gather.outlet import Gathering, Outlet
 from sanqu.lines.live.standing import set_state
-from sanqu.lines.sources.databases import shown
+from sanqu.lines.sources.reach import without_password
 
 # The broker keeps what comes while nobody is here for so long (MQTT 5; before that it decides by itself).
 SESSION_SECONDS = 7 * 86_400
@@ -132,5 +132,5 @@ def _away(gathering: Gathering, said: str) -> Unavailable:
             zh="检查它是否在运行、账号与主题权限；只会 3.1.1 的代理在 source.params 里写 protocol = \"3.1.1\"",
             en="Check that it runs, the account and its right to the topic; for a broker that knows 3.1.1 only set protocol = \"3.1.1\" in source.params",
         ),
-        shown(gathering.line.source.url),
+        without_password(gathering.line.source.url),
     )

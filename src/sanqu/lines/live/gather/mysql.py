@@ -24,7 +24,7 @@ from sanqu.lines.live.gather.outlet import Gathering, Writer
 from sanqu.lines.live.gather.postgres import check_columns
 from sanqu.lines.live.rows import Matcher, cell_text
 from sanqu.lines.live.standing import keep_source, set_state, standing_of
-from sanqu.lines.sources.databases import shown
+from sanqu.lines.sources.reach import without_password
 
 FLUSH_SECONDS = 0.02
 # How often the source says that it is there while nothing changes: a started message is sent then.
@@ -259,5 +259,5 @@ def _away(gathering: Gathering, fault: Exception) -> Unavailable:
             zh="检查来源是否在运行，账号有无 REPLICATION SLAVE、REPLICATION CLIENT 与 SELECT 权限；恢复后自动继续",
             en="Check that it runs and that the account has REPLICATION SLAVE, REPLICATION CLIENT and SELECT; the line goes on by itself",
         ),
-        shown(gathering.line.source.url),
+        without_password(gathering.line.source.url),
     )

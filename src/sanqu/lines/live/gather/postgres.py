@@ -21,7 +21,7 @@ from sanqu.lines.live.gather.pgoutput import UNCHANGED, Begin, Commit, Reader, R
 from sanqu.lines.live.gather.replication import Replication, SlotLost, source_away
 from sanqu.lines.live.rows import Matcher
 from sanqu.lines.live.standing import keep_source, set_state, standing_of
-from sanqu.lines.sources.databases import shown
+from sanqu.lines.sources.reach import without_password
 
 log = logging.getLogger(__name__)
 
@@ -52,7 +52,7 @@ def gather(gathering: Gathering) -> None:
         log.warning("live %s: loaded anew, the source lost our place: %s", line.name, fault)
         keep_source(gathering.city, line.name, loaded=False)
     except (psycopg.Error, OSError) as fault:
-        raise source_away(str(fault), shown(line.source.url)) from fault
+        raise source_away(str(fault), without_password(line.source.url)) from fault
 
 
 def _load(gathering: Gathering, publication: str, old_slot: str) -> str:
@@ -66,7 +66,7 @@ def _load(gathering: Gathering, publication: str, old_slot: str) -> str:
             conn.execute(drop, (old_slot,))
     slot = f"sanqu_{uuid4().hex[:12]}"
     keep_source(gathering.city, line.name, slot=slot, publication=publication, loaded=False)
-    with closing(Replication(url, shown(line.source.url))) as replication:
+    with closing(Replication(url, without_password(line.source.url))) as replication:
         start, snapshot = replication.make_slot(slot)
         with _seen(url, snapshot) as conn, conn.cursor("sanqu_load") as cursor:
             cursor.itersize = FETCH
@@ -162,7 +162,7 @@ def _follow(gathering: Gathering, slot: str, publication: str) -> None:
     writer = Writer(gathering)
     follower = _Follower(gathering, writer, _clock_skew(line.source.url))
     set_state(gathering.city, line.name, "flowing")
-    with closing(Replication(_libpq(line.source.url), shown(line.source.url))) as replication:
+    with closing(Replication(_libpq(line.source.url), without_password(line.source.url))) as replication:
         for payload in replication.stream(slot, publication, _Kept(gathering), lambda: not gathering.stopping()):
             if payload is not None:
                 follower.take(payload)
