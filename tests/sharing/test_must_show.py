@@ -151,6 +151,7 @@ def test_one_officer_asks_one_question_by_every_way_and_is_told_the_same(
     li.locator("select[name=decision]").select_option("refuse")
     li.get_by_role("button", name="提交决定").click()
     expect(li.get_by_role("alert")).to_contain_text("法律依据")
+    expect(li.locator("select[name=decision]")).to_have_value("refuse")
     li.locator("select[name=decision]").select_option("grant")
     li.get_by_role("button", name="提交决定").click()
     expect(li.get_by_role("heading", level=1)).to_contain_text("已办结")

@@ -113,16 +113,18 @@ PLACES = {
 def decision_page(request: Request, city: InCity, asker: SignedIn, number: str) -> HTMLResponse:
     """What was applied for, item by item, and the form of the decision."""
     case = find_case(city, asker, number)
-    return _decision(request, city, asker, case, None)
+    return _decision(request, city, asker, case, None, {})
 
 
-def _decision(request: Request, city: City, asker: Asker, case: Case, fault: BadInput | None) -> HTMLResponse:
+def _decision(
+    request: Request, city: City, asker: Asker, case: Case, fault: BadInput | None, filled: dict[str, str]
+) -> HTMLResponse:  # fmt: skip
     task, said = _open_decision(city, asker, case), application_in(case)
     law = law_over(city, asker, said.dataset)
     ground = next(field for field in task.form if field.name == "ground")
     status = fault.status if fault is not None else 200
     return render(
-        request, "sharing/decision.html", status, case=case, task=task, said=said, law=law, contract=law.contract, fault=fault,
+        request, "sharing/decision.html", status, case=case, task=task, said=said, law=law, contract=law.contract, fault=fault, filled=filled,
         grounds=ground.options, masks=list(MASKS), uses=USES, **CASE_TOOLS,
     )  # fmt: skip
 
@@ -150,7 +152,8 @@ async def decide(request: Request, city: InCity, asker: SignedIn, number: str) -
     try:
         complete_task(city, asker, _open_decision(city, asker, case).id, result)
     except BadInput as fault:
-        return _decision(request, city, asker, case, fault)
+        filled = {name: str(form.get(name) or "") for name in ("decision", "ground", "note", "until", "reads", "rows")}
+        return _decision(request, city, asker, case, fault, filled)
     return RedirectResponse(f"/cases/{number}", 303)
 
 
