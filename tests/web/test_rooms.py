@@ -7,9 +7,11 @@ from collections.abc import Callable, Iterator
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
+from sanqu.catalog.keeping import register_contract
 from sanqu.ground.city import City
 from sanqu.ground.people.askers import SYSTEM, Asker
 from sanqu.ground.people.sessions import make_link
+from sanqu.lake import Contract
 from tests.sandbox.conftest import Hut, county, grant, grant_all, hut
 
 __all__ = ["county", "grant", "grant_all", "hut"]
@@ -51,7 +53,14 @@ def run(page: Page, button: str = "运行") -> None:
     page.get_by_role("button", name=button, exact=True).click()
 
 
+WORKS = {
+    "name": "road-works", "title": {"zh": "道路施工", "en": "Road works"}, "steward": "civil", "primaryKey": ["no"],
+    "fields": [{"name": "no", "type": "integer"}, {"name": "metres", "type": "number"}],
+}  # fmt: skip
+
+
 def test_the_editor_completes_tables_items_and_functions(enter: Entering, hut: Hut) -> None:
+    register_contract(hut.city, Contract.from_descriptor(WORKS), "system", state="published")
     page = enter(hut.wang)
     editor = page.get_by_role("combobox", name="SQL")
     editor.press_sequentially("SELECT cou")
@@ -64,6 +73,13 @@ def test_the_editor_completes_tables_items_and_functions(enter: Entering, hut: H
     expect(page.get_by_role("listbox").get_by_role("option")).to_have_count(1)
     editor.press("Enter")
     expect(editor).to_have_value("SELECT count(*) AS n FROM residents r WHERE r.income ")
+    editor.fill("")
+    editor.press_sequentially('SELECT count(*) AS n FROM road-')
+    editor.press("Tab")
+    expect(editor).to_have_value('SELECT count(*) AS n FROM "road-works" ')
+    editor.press_sequentially("w WHERE w.me")
+    editor.press("Tab")
+    expect(editor).to_have_value('SELECT count(*) AS n FROM "road-works" w WHERE w.metres ')
     editor.press("Control+ ")
     expect(page.get_by_role("listbox")).to_be_visible()
     editor.press("Escape")

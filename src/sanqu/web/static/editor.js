@@ -2,6 +2,8 @@
 "use strict";
 
 const MOST_SHOWN = 9;
+const quoted = (name) => (/^[\p{L}_][\p{L}\p{N}_]*$/u.test(name) ? name : `"${name}"`);
+const escaped = (name) => name.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
 const WORD = /[\p{L}_][\p{L}\p{N}_-]*$/u;
 
 class Suggestions {
@@ -23,14 +25,14 @@ class Suggestions {
   written() {
     const before = this.area.value.slice(0, this.area.selectionStart);
     const word = before.match(WORD)?.[0] ?? "";
-    const of = before.slice(0, before.length - word.length).match(/([\p{L}_][\p{L}\p{N}_-]*)\.$/u)?.[1];
+    const of = before.slice(0, before.length - word.length).match(/([\p{L}_][\p{L}\p{N}_-]*)"?\.$/u)?.[1];
     return { before, word, of };
   }
 
   // The table that a name in the query stands for: itself, or what it is an alias of.
   table(name) {
     if (this.words.tables.includes(name)) return name;
-    return this.words.tables.find((one) => new RegExp(`\\b${one}\\s+(?:AS\\s+)?${name}\\b`, "i").test(this.area.value));
+    return this.words.tables.find((one) => new RegExp(`\\b${escaped(one)}"?\\s+(?:AS\\s+)?${escaped(name)}\\b`, "i").test(this.area.value));
   }
 
   choices({ before, word, of }) {
@@ -38,7 +40,7 @@ class Suggestions {
     if (of) return items(this.table(of));
     const tables = this.words.tables.map((text) => ({ text, kind: "▦" }));
     if (/\b(from|join)\s+$/i.test(before.slice(0, before.length - word.length))) return tables;
-    const named = this.words.tables.filter((one) => new RegExp(`\\b${one}\\b`).test(this.area.value));
+    const named = this.words.tables.filter((one) => new RegExp(`\\b${escaped(one)}\\b`).test(this.area.value));
     const functions = this.words.functions.map((text) => ({ text: `${text}(`, kind: "ƒ" }));
     return [...named.flatMap(items), ...functions, ...this.words.keywords.map((text) => ({ text, kind: "" })), ...tables];
   }
@@ -62,7 +64,7 @@ class Suggestions {
       const row = document.createElement("li");
       row.id = `${this.list.id}-${at}`;
       row.setAttribute("role", "option");
-      row.dataset.text = text;
+      Object.assign(row.dataset, { text, kind });
       row.textContent = text;
       const note = document.createElement("small");
       note.textContent = kind;
@@ -86,7 +88,10 @@ class Suggestions {
     const { word } = this.written();
     const end = this.area.selectionStart;
     const text = this.list.children[at].dataset.text;
-    this.area.setRangeText(text.endsWith("(") ? text : `${text} `, end - word.length, end, "end");
+    const kind = this.list.children[at].dataset.kind;
+    // A quote that was opened already is closed with the name.
+    const begin = end - word.length - (this.area.value[end - word.length - 1] === '"' ? 1 : 0);
+    this.area.setRangeText(kind === "ƒ" ? text : `${kind === "" ? text : quoted(text)} `, begin, end, "end");
     this.close();
     this.area.focus();
   }
