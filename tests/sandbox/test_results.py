@@ -123,6 +123,12 @@ def test_a_room_has_dominance_rules_of_its_own(hut: Hut, grant_all: Granter) -> 
     assert ask_in_room(hut.city, hut.wang, strict.id, sql).cause["rule"] == "dominance"
 
 
+def test_what_a_member_could_read_in_another_room_counts_as_told(hut: Hut, careful: Hut) -> None:
+    assert hut.rows("SELECT sum(income) AS s FROM residents WHERE age < 40", hut.li)
+    near = "SELECT sum(income) AS s FROM residents WHERE age < 41"
+    assert careful.ask(near, careful.wang).cause["rule"] == "differencing"
+
+
 @pytest.fixture
 def careful(hut: Hut, grant_all: Granter) -> Hut:
     """A room with groups of eight, in which six people of one age are a few."""

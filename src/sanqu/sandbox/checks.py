@@ -23,6 +23,19 @@ from sanqu.sharing.rewrite import _marked as marked
 PLACE = "sandbox_place"
 # What differing figures of rows, of no item in particular, are about.
 OF_ROWS = "*"
+HEAR = """
+INSERT INTO sharing_answered (asker, dataset, digest, cells)
+SELECT DISTINCT ON (a.dataset, a.digest) %(asker)s, a.dataset, a.digest, a.cells
+FROM sandbox_member m JOIN sharing_answered a ON a.asker = 'room:' || m.room
+WHERE m.person = %(person)s AND a.dataset = ANY(%(abouts)s)
+  AND NOT EXISTS (SELECT 1 FROM sharing_answered o WHERE o.asker = %(asker)s AND o.dataset = a.dataset AND o.digest = a.digest)
+ON CONFLICT DO NOTHING
+"""
+HEARD_ELSEWHERE = """
+SELECT 1 AS one FROM sharing_answered o WHERE o.asker = %(asker)s AND o.dataset = ANY(%(abouts)s)
+  AND NOT EXISTS (SELECT 1 FROM sharing_answered a WHERE a.asker = %(room)s AND a.dataset = o.dataset AND a.digest = o.digest)
+LIMIT 1
+"""
 # How many of the subjects, as a part of one, may have a value that few others have, for it to be a category and no name.
 MOST_NAMED = 0.1
 
@@ -296,11 +309,28 @@ class Check:
 
 
 def keep_told(city: City, room: Room, person: int, told: Sequence[Told]) -> Failed | None:
-    """Hold figures against all that the room, and the same person anywhere, was told before; keep them where they pass."""
+    """Hold figures against all that the room, and the same person anywhere, was told before; keep them where they pass.
+
+    A member may read every result of every room they are in, so all of those count as told to them.
+    """
+    asker, abouts = f"user:{person}", sorted({one.about for one in told})
+    known = _hear(city, room, person, abouts)
     try:
-        # The room first: what its members were told together, each is held to have been told.
         check_and_keep(city, room.assignee, told)
-        check_and_keep(city, f"user:{person}", told)
+        if known:
+            # All that the person knows the room knows: what it may be told, they may.
+            _hear(city, room, person, abouts)
+        else:
+            check_and_keep(city, asker, told)
     except Refused:
         return Failed("differencing")
     return None
+
+
+def _hear(city: City, room: Room, person: int, abouts: Sequence[str]) -> bool:
+    """Count what a person's rooms were told as told to the person; whether this room was told all of what the person was."""
+    given = {"asker": f"user:{person}", "room": room.assignee, "person": person, "abouts": list(abouts)}
+    with city.db.connection() as conn:
+        conn.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", (f"told:user:{person}",))
+        conn.execute(HEAR, given)
+        return conn.execute(HEARD_ELSEWHERE, given).fetchone() is None
