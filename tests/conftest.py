@@ -17,10 +17,11 @@ import psycopg
 import pytest
 import uvicorn
 
+from sanqu.ground.broker import start_nats
 from sanqu.ground.bus import Bus
 from sanqu.ground.city import City
 from sanqu.ground.database import Database
-from sanqu.ground.engines import start_nats, start_postgres
+from sanqu.ground.engines import start_postgres
 from sanqu.ground.schema import bring_up_to_date
 from sanqu.ground.settings import Settings
 from sanqu.sharing.reading import hang_door

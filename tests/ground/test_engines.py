@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from sanqu.ground.broker import start_nats
 from sanqu.ground.bus import Bus
 from sanqu.ground.city import City
 from sanqu.ground.database import Database
-from sanqu.ground.engines import Engines, hold_home, running_city, start_nats, write_note
+from sanqu.ground.engines import Engines, hold_home, running_city, write_note
 from sanqu.ground.errors import Conflict
 from sanqu.ground.ledger.checkpoint import signer_of
 from sanqu.ground.settings import Settings

@@ -13,8 +13,8 @@ import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 
 from sanqu.catalog.keeping import register_contract
+from sanqu.ground.broker import start_nats
 from sanqu.ground.city import City
-from sanqu.ground.engines import start_nats
 from sanqu.ground.i18n import Text
 from sanqu.ground.people.askers import SYSTEM
 from sanqu.ground.people.units import Unit, save_units

