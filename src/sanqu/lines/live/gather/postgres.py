@@ -5,14 +5,14 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from typing import Any
 from uuid import uuid4
 
 import psycopg
 from psycopg import sql
 
-from sanqu.ground.errors import BadInput
+from sanqu.ground.errors import BadInput, SanquError
 from sanqu.ground.i18n import Text
 from sanqu.lines.live.envelope import Change
 from sanqu.lines.live.gather.first_load import Loaded, load_first
@@ -152,8 +152,10 @@ class _Kept:
     def __call__(self) -> int:
         if time.monotonic() - self._looked > KEPT_SECONDS:
             self._looked = time.monotonic()
-            place = standing_of(self._gathering.city, self._gathering.line.name).position.get("place")
-            self._place = max(self._place, int(place[0]) if place else 0)
+            # While our own database is away the source keeps what it has for us.
+            with suppress(psycopg.Error, SanquError):
+                place = standing_of(self._gathering.city, self._gathering.line.name).position.get("place")
+                self._place = max(self._place, int(place[0]) if place else 0)
         return self._place
 
 
