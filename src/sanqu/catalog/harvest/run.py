@@ -5,11 +5,12 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import Any
 from uuid import NAMESPACE_URL, UUID, uuid5
 
+import psycopg
 from psycopg.types.json import Jsonb
 
 from sanqu.catalog.ckan.faces import format_of
@@ -89,7 +90,12 @@ def _alone(city: City, source: str) -> Any:
                 Text(zh="等它结束，进度见收割记录", en="Wait for its end; see the list of runs"),
                 source,
             )
-        yield
+        try:
+            yield
+        finally:
+            # A connection that is closed gives its lock up a moment later, and who comes next would be refused.
+            with suppress(psycopg.Error):
+                conn.execute("SELECT pg_advisory_unlock(hashtext(%s))", (f"harvest:{source}",))
 
 
 def harvest(
