@@ -92,22 +92,24 @@ class Town:
                     return int(one.pid)
         return None
 
-    def kill(self, what: str) -> None:
-        """Kill a part without a word: live, worker, nats, postgres, backend, or all (the city's first process)."""
-        pid: int | None
+    def _find(self, what: str) -> int | None:
         if what == "all":
             assert self._process is not None
-            pid = self._process.pid
-        elif what == "nats":
-            pid = int(json.loads((self.home / "nats" / "running.json").read_text())["pid"])
-        elif what in ("postgres", "backend"):
+            return self._process.pid
+        if what == "nats":
+            return int(json.loads((self.home / "nats" / "running.json").read_text())["pid"])
+        if what in ("postgres", "backend"):
             main = int((self.home / "postgres" / "postmaster.pid").read_text().splitlines()[0])
             backends = [one.pid for one in psutil.Process(main).children() if "[local]" in " ".join(one.cmdline())]
-            pid = main if what == "postgres" or not backends else backends[len(backends) // 2]
-        else:
-            pid = self._pid(f"sanqu {what}")
-        if pid is not None:
-            with suppress(ProcessLookupError):
+            return main if what == "postgres" or not backends else int(backends[len(backends) // 2])
+        return self._pid(f"sanqu {what}")
+
+    def kill(self, what: str) -> None:
+        """Kill a part without a word: live, worker, nats, postgres, backend, or all (the city's first process)."""
+        # What was killed a moment ago may not be there again yet.
+        with suppress(ProcessLookupError, psutil.Error, OSError):
+            pid = self._find(what)
+            if pid is not None:
                 os.kill(pid, signal.SIGKILL)
         if what == "all":
             assert self._process is not None
