@@ -17,6 +17,7 @@ TITLES = {
     "start": "Start and rest",
     "door": "The door",
     "lookup": "Lookup interfaces",
+    "live": "Live lines",
 }
 
 
