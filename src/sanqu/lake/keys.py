@@ -45,6 +45,8 @@ def _ticked_off(duck: duckdb.DuckDBPyConnection, source_sql: str, key: str) -> b
     if found is None or found[0] not in WHOLE_NUMBERS:
         return False
     _, least, most, there, rows = found
+    if not rows:
+        return True
     if there != rows or not rows <= most - least + 1 <= min(MOST_BITS, MOST_BITS_A_KEY * rows):
         return False
     ticked = duck.execute(TICKED.format(key=key, least=least, most=most, source=source_sql)).fetchone()
