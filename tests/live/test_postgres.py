@@ -64,6 +64,16 @@ def test_what_the_table_holds_is_loaded_and_every_change_follows(followed: City,
     assert standing_of(followed, "wells").state == "flowing"
 
 
+def test_a_table_that_is_empty_yet_is_followed_from_its_first_row(city: City, source: psycopg.Connection, followed: City) -> None:
+    source.execute("TRUNCATE wells")
+    flow = Flow(city)
+    flow.start()
+    until(lambda: standing_of(followed, "wells").state == "flowing")
+    source.execute("INSERT INTO wells VALUES (1, 'a', 1, NULL, NULL)")
+    until(lambda: same(followed, source))
+    flow.stop()
+
+
 def test_changes_of_one_key_in_one_transaction_end_as_they_end_at_the_source(followed: City, flow: Flow, source: psycopg.Connection) -> None:
     until(lambda: len(rows(followed, "wells")) == 1000)
     with source.transaction():

@@ -16,8 +16,10 @@ from sanqu.lake.history import Lake
 
 log = logging.getLogger(__name__)
 
-# Files smaller than this are many enough to be merged when a table has so many of them.
-SMALL_BYTES, MANY_FILES = 8 * 1024**2, 12
+# When a table has so many files below a size they are merged: the smallest every few seconds where lines are live, larger
+# ones every minute, so that no row is written again and again.
+MANY_FILES = 12
+SMALLEST_BYTES, SMALL_BYTES = 1024**2, 32 * 1024**2
 # Snapshots of live lines are kept whole for so long, then one a minute.
 WHOLE_HOURS = 2
 AT_ONCE = 2_000
@@ -48,16 +50,16 @@ def needs_snapshots(least: Callable[[City], int | None]) -> Callable[[City], int
     return least
 
 
-def compact(city: City) -> list[str]:
-    """Merge the small files of tables that have many; returns those tables. Readers and writers go on meanwhile."""
+def compact(city: City, below: int = SMALL_BYTES) -> list[str]:
+    """Merge the files below so many bytes of tables that have many; returns those tables. Readers and writers go on meanwhile."""
     lake = city.part(Lake, Lake)
-    names = [str(row["name"]) for row in city.db.all(FRAGMENTED, (SMALL_BYTES, MANY_FILES))]
+    names = [str(row["name"]) for row in city.db.all(FRAGMENTED, (below, MANY_FILES))]
     done = []
     with lake.engine() as duck:
         for name in names:
             try:
                 duck.execute("CALL ducklake_flush_inlined_data('lake', table_name => ?)", [name])
-                duck.execute("CALL ducklake_merge_adjacent_files('lake', ?)", [name])
+                duck.execute("CALL ducklake_merge_adjacent_files('lake', ?, max_file_size => ?)", [name, below])
                 done.append(name)
             except duckdb.Error as fault:
                 # A writer came first; it is tried again within the minute.

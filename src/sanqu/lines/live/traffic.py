@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -18,6 +19,7 @@ from sanqu.ground.city import City
 from sanqu.ground.clock import now
 from sanqu.ground.errors import SanquError
 from sanqu.lake import lake_of
+from sanqu.lake.upkeep import SMALLEST_BYTES, compact
 from sanqu.lines.live import meters, standing
 from sanqu.lines.live.carrier import Carrier
 from sanqu.lines.live.gather import sources
@@ -31,7 +33,7 @@ from sanqu.lines.records import Line
 log = logging.getLogger(__name__)
 
 LOOK_SECONDS = 0.5
-FORGET_ROUNDS = 7200
+UPKEEP_SECONDS = 10.0
 # Lanes that carry at the same moment: the engine spreads one round over the cores by itself.
 AT_ONCE = 2
 GONE = "SELECT 1 FROM live_line WHERE line = %s"
@@ -56,6 +58,8 @@ class Traffic:
         self._gatherers: dict[str, _Gatherer] = {}
         self._versions: dict[str, int] = {}
         self._turns = Turns(AT_ONCE)
+        self._upkeep: asyncio.Task[list[str]] | None = None
+        self._kept_at = time.monotonic()
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Keep at it until `stopping`; a database or bus that is away is waited for."""
@@ -91,6 +95,21 @@ class Traffic:
         await self._look_at_lines(client, locks, wanted)
         await self._look_at_sources(client, locks, wanted)
         await self._count()
+        self._keep_up()
+
+    def _keep_up(self) -> None:
+        """What many small commits left behind is merged beside them, often enough that a scan never meets many."""
+        idle = self._upkeep is None or self._upkeep.done()
+        if self._carriers and idle and time.monotonic() - self._kept_at > UPKEEP_SECONDS:
+            self._kept_at = time.monotonic()
+            self._upkeep = asyncio.create_task(asyncio.to_thread(self._compact))
+
+    def _compact(self) -> list[str]:
+        try:
+            return compact(self.city, SMALLEST_BYTES)
+        except (SanquError, duckdb.Error, psycopg.Error) as fault:
+            log.info("small files wait to be merged: %s", fault)
+            return []
 
     async def _look_at_lanes(self, client: Client, locks: Locks, wanted: dict[str, Wanted]) -> None:
         lanes = await asyncio.to_thread(lanes_of, self.city) if wanted or self._carriers else {}
