@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 
 # How old the snapshot of a remembered view may be; its law is never older than the last change.
 REMEMBER_SECONDS = 0.2
-CHANNEL = "sanqu_law"
+CHANNELS = ("sanqu_law", "sanqu_lake")
 FIELD_TYPES: dict[str, FieldType] = {
     "VARCHAR": "string", "BIGINT": "integer", "DOUBLE": "number", "BOOLEAN": "boolean", "DATE": "date", "TIME": "time",
     "TIMESTAMP": "datetime", "INTEGER": "year",
@@ -81,7 +81,7 @@ class View:
 
 
 class Views:
-    """Views by dataset and asker, as long as no law changes: a watcher hears of every change as it commits."""
+    """Views by dataset and asker, as long as nothing changes: a watcher hears of every change as it commits."""
 
     MOST = 2048
 
@@ -107,7 +107,7 @@ class Views:
             self._seen[key] = (time.monotonic() + REMEMBER_SECONDS, view)
 
     def forget(self) -> None:
-        """Forget every view: a law has changed."""
+        """Forget every view: a law has changed, or a dataset has rows that were not there."""
         with self._lock:
             self._seen.clear()
 
@@ -121,7 +121,8 @@ class Views:
         while not self._closing.is_set():
             try:
                 with self._city.db.own_connection() as conn:
-                    conn.execute(f"LISTEN {CHANNEL}")
+                    for channel in CHANNELS:
+                        conn.execute(f"LISTEN {channel}")
                     self.forget()
                     self._watching.set()
                     while not self._closing.is_set():
