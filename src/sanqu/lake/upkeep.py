@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import timedelta
 
 import duckdb
@@ -50,21 +50,28 @@ def needs_snapshots(least: Callable[[City], int | None]) -> Callable[[City], int
     return least
 
 
-def compact(city: City, below: int = SMALL_BYTES) -> list[str]:
-    """Merge the files below so many bytes of tables that have many; returns those tables. Readers and writers go on meanwhile."""
+def compact(city: City, below: int = SMALL_BYTES, written: Iterable[str] = ()) -> list[str]:
+    """Merge the files below so many bytes of tables that have many; returns those tables. Readers and writers go on meanwhile.
+
+    Of the tables `written` lately, rows that lie in PostgreSQL, as those of small commits do, are put into files first.
+    """
     lake = city.part(Lake, Lake)
-    names = [str(row["name"]) for row in city.db.all(FRAGMENTED, (below, MANY_FILES))]
-    done = []
     with lake.engine() as duck:
-        for name in names:
-            try:
-                duck.execute("CALL ducklake_flush_inlined_data('lake', table_name => ?)", [name])
-                duck.execute("CALL ducklake_merge_adjacent_files('lake', ?, max_file_size => ?)", [name, below])
-                done.append(name)
-            except duckdb.Error as fault:
-                # A writer came first; it is tried again within the minute.
-                log.debug("%s was not compacted: %s", name, fault)
-    return done
+        for name in written:
+            _try(duck, name, "CALL ducklake_flush_inlined_data('lake', table_name => ?)", name)
+        names = [str(row["name"]) for row in city.db.all(FRAGMENTED, (below, MANY_FILES))]
+        merge = "CALL ducklake_merge_adjacent_files('lake', ?, max_file_size => ?)"
+        return [name for name in names if _try(duck, name, merge, name, below)]
+
+
+def _try(duck: duckdb.DuckDBPyConnection, name: str, call: str, *values: object) -> bool:
+    try:
+        duck.execute(call, list(values))
+    except duckdb.Error as fault:
+        # A writer came first; it is tried again soon.
+        log.debug("%s was not compacted: %s", name, fault)
+        return False
+    return True
 
 
 def thin(city: City) -> int:

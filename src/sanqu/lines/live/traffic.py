@@ -102,11 +102,15 @@ class Traffic:
         idle = self._upkeep is None or self._upkeep.done()
         if self._carriers and idle and time.monotonic() - self._kept_at > UPKEEP_SECONDS:
             self._kept_at = time.monotonic()
-            self._upkeep = asyncio.create_task(asyncio.to_thread(self._compact))
+            self._upkeep = asyncio.create_task(asyncio.to_thread(self._compact, self._written()))
 
-    def _compact(self) -> list[str]:
+    def _written(self) -> list[str]:
+        """The datasets that are written now."""
+        return sorted({held.line.dataset for carrier, _ in self._carriers.values() for held in carrier.drinking.values()})
+
+    def _compact(self, written: list[str]) -> list[str]:
         try:
-            return compact(self.city, SMALLEST_BYTES)
+            return compact(self.city, SMALLEST_BYTES, written)
         except (SanquError, duckdb.Error, psycopg.Error) as fault:
             log.info("small files wait to be merged: %s", fault)
             return []
