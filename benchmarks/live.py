@@ -202,9 +202,38 @@ def run() -> list[Row]:
             make_line(city, f"cdc{rate}", kind="postgres", url=url, table=f"t{rate}")
             wait_until_flowing(city, f"cdc{rate}")
             rows.append(figures("PostgreSQL CDC", rate, measure(address, f"cdc{rate}", rate, writer(url, f"t{rate}"))))
+        rows.append(_beside_dlt(city, address, key, home))
         rows.append(_ten_at_once(city, address, key))
         rows.append(_small_files(city, address, key))
     return rows
+
+
+def _beside_dlt(city: City, address: str, key: str, home: Path) -> Row:
+    """The same rows, a thousand at a time, by dlt into a DuckDB of its own: how old a row is when it can be read, and rows/s."""
+    os.environ |= {"RUNTIME__LOG_LEVEL": "ERROR", "RUNTIME__DLTHUB_TELEMETRY": "false"}
+    import dlt
+
+    pipeline = dlt.pipeline("bench", destination=dlt.destinations.duckdb(str(home / "dlt.duckdb")), dataset_name="bench", pipelines_dir=str(home / "dlt"))
+    theirs = []
+    for number in range(0, 12_000, 1_000):
+        sent = time.time()
+        rows = [row(n, sent) for n in range(number, number + 1_000)]
+        pipeline.run(rows, table_name="readings", write_disposition="merge", primary_key="id")
+        theirs.append(time.time() - sent)
+    make_line(city, "beside", kind="push")
+    wait_until_flowing(city, "beside")
+    send, seen = pusher(address, key, "beside"), Seen()
+    with httpx.Client(base_url=address, timeout=60) as client:
+        for number in range(0, 12_000, 1_000):
+            sent = time.time()
+            send(number, 1_000, sent)
+            seen.sent.append((number + 999, sent))
+            while len(seen.ages) < len(seen.sent):
+                seen.look(client, "beside")
+    ours_p50, theirs_p50 = statistics.median(seen.ages), statistics.median(theirs)
+    ours = f"{ours_p50 * 1000:,.0f} ms, {1000 / ours_p50:,.0f} rows/s one after the other"
+    return Row("1,000 rows, from sent to readable", ours, f"dlt into DuckDB {theirs_p50 * 1000:,.0f} ms, {1000 / theirs_p50:,.0f} rows/s",
+               f"{ours_p50 / theirs_p50:.2f} ×", "", None)  # fmt: skip
 
 
 def _ten_at_once(city: City, address: str, key: str) -> Row:
