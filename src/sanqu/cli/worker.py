@@ -22,6 +22,7 @@ app = typer.Typer(add_completion=False)
 ROOMS_WITH_JOBS = (
     "sanqu.cases.deadlines",
     "sanqu.lake.history",
+    "sanqu.lines.live.promise",
     "sanqu.lines.run",
     "sanqu.catalog.quality",
     "sanqu.catalog.harvest",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -23,7 +23,8 @@ MOST_WAITING = 1_000
 class Listening:
     """One reader: messages on topics that begin with `prefix`, the oldest first; those beyond the most are left out."""
 
-    prefix: str
+    prefix: str | tuple[str, ...]
+    wanted: Callable[[dict[str, Any]], bool] = lambda _message: True
     queue: asyncio.Queue[dict[str, Any]] = field(default_factory=lambda: asyncio.Queue(MOST_WAITING))
 
     async def next(self, seconds: float) -> dict[str, Any] | None:
@@ -43,9 +44,11 @@ class Hub:
         self._tasks: list[asyncio.Task[None]] = []
 
     @asynccontextmanager
-    async def listen(self, prefix: str) -> AsyncIterator[Listening]:
-        """Listen for as long as the `async with` lasts; `prefix` is a topic, or the beginning of some."""
-        one = Listening(prefix)
+    async def listen(
+        self, prefix: str | tuple[str, ...], wanted: Callable[[dict[str, Any]], bool] = lambda _message: True
+    ) -> AsyncIterator[Listening]:
+        """Listen for as long as the `async with` lasts; `prefix` is a topic, or the beginning of some; `wanted` picks messages."""
+        one = Listening(prefix, wanted)
         self._listening.add(one)
         if not self._tasks:
             self._tasks = [asyncio.create_task(self._hear(topic)) for topic in TOPICS]
@@ -58,6 +61,10 @@ class Hub:
                     task.cancel()
                 self._tasks = []
 
+    def listeners(self, topic: str) -> int:
+        """How many listen to just this topic now, in this process."""
+        return sum(topic == one.prefix or (isinstance(one.prefix, tuple) and topic in one.prefix) for one in self._listening)
+
     async def _hear(self, topic: str) -> None:
         while True:
             try:
@@ -69,7 +76,7 @@ class Hub:
 
     def _tell(self, subject: str, message: dict[str, Any]) -> None:
         for one in self._listening:
-            if subject.startswith(one.prefix) and not one.queue.full():
+            if subject.startswith(one.prefix) and one.wanted(message) and not one.queue.full():
                 one.queue.put_nowait(message)
 
 

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import csv
-import io
 import json
 import re
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Depends, Query, Request
@@ -21,7 +19,9 @@ from sanqu.ground.i18n import Text
 from sanqu.ground.jobs import defer
 from sanqu.ground.people.askers import Asker
 from sanqu.lines import keeping
+from sanqu.lines.export import csv_answer
 from sanqu.lines.live.api import router as live_router
+from sanqu.lines.live.watch_api import router as watch_router
 from sanqu.lines.locks import is_held
 from sanqu.lines.quarantine import count_quarantine, drop, list_quarantine, mend, quarantined
 from sanqu.lines.records import Counts, Line, Quarantined, Run, RunState
@@ -208,6 +208,7 @@ def delete_line(city: InCity, asker: SignedIn, line: Mine) -> None:
 @router.post("/{name}/run", status_code=202, summary="运行专线 · Run a line")
 def start_run(city: InCity, asker: SignedIn, line: Mine) -> Queued:
     """Ask for a run in the background; `Conflict` names the run that is under way."""
+    keeping.refuse_live(line)
     if is_held(city, line.name):
         running = keeping.runs(city, line=line.name, state="running", limit=1)
         number = running[0].id if running else "?"
@@ -244,7 +245,7 @@ def export_runs(city: InCity, line: Mine, state: str | None = None) -> Streaming
 
     head = ["run", "state", "started", "ended", "seconds", "read", "inserted", "updated", "unchanged", "collapsed", "quarantined",
             "snapshot", "cause"]  # fmt: skip
-    return _csv(f"{line.name}-runs.csv", head, pages)
+    return csv_answer(f"{line.name}-runs.csv", head, pages)
 
 
 @router.get("/{name}/quarantine", summary="隔离区 · Quarantine of a line")
@@ -277,7 +278,7 @@ def export_rows(city: InCity, line: Mine, lang: Language, state: str | None = No
                 yield [row.id, row.run, row.unit, place, row.state.value, faults, json.dumps(row.raw, ensure_ascii=False)]
             after = found[-1].id
 
-    return _csv(f"{line.name}-quarantine.csv", ["row", "run", "unit", "place", "state", "faults", "raw"], pages)
+    return csv_answer(f"{line.name}-quarantine.csv", ["row", "run", "unit", "place", "state", "faults", "raw"], pages)
 
 
 @router.post("/{name}/replay", summary="重放已修改的行 · Replay mended rows")
@@ -286,25 +287,4 @@ def replay_rows(city: InCity, asker: SignedIn, line: Mine) -> Counts:
     return replay(city, line.name, asker)
 
 
-def _csv(name: str, head: list[str], rows: Callable[[], Iterator[list[Any]]]) -> StreamingResponse:
-    def body() -> Iterator[str]:
-        out = io.StringIO()
-        writer = csv.writer(out)
-        writer.writerow(head)
-        yield "\ufeff" + out.getvalue()
-        for row in rows():
-            out.seek(0)
-            out.truncate()
-            writer.writerow([_safe(cell) for cell in row])
-            yield out.getvalue()
-
-    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
-    return StreamingResponse(body(), media_type="text/csv; charset=utf-8", headers=headers)
-
-
-def _safe(cell: Any) -> Any:
-    """A cell a spreadsheet would take for a formula gets an apostrophe (OWASP, CSV injection)."""
-    return "'" + cell if isinstance(cell, str) and cell[:1] in ("=", "+", "-", "@", "\t", "\r") else cell
-
-
-routers = (router, live_router)
+routers = (router, watch_router, live_router)

@@ -146,6 +146,17 @@ def _refuse_foreign_lookups(city: City, line: Line, asker: Asker) -> None:
             refuse_stranger(city, name, asker)
 
 
+def refuse_live(line: Line) -> None:
+    """Raises `Conflict` for a line that flows by itself: it cannot be run."""
+    if line.live:
+        raise Conflict(
+            "lines.live",
+            Text(zh="这是实时专线，自己一直在流，不需要运行", en="This is a live line: it flows by itself and is not run"),
+            Text(zh="看它的实时状态；停用或启用用 enabled", en="Look at how it stands; stop and start it with enabled"),
+            line.name,
+        )
+
+
 def save_line(city: City, line: Line, asker: Asker, *, new: bool = False) -> Line:
     """Make or change a line; raises `NotFound` (dataset), `BadInput` (mode and contract disagree), `Refused`, `Conflict`."""
     contract = lake_of(city).contract(line.dataset)

@@ -11,7 +11,7 @@ from typing import Any
 
 from sanqu.ground.city import City
 from sanqu.ground.clock import now
-from sanqu.ground.errors import BadInput, Conflict, SanquError, Unavailable
+from sanqu.ground.errors import BadInput, SanquError, Unavailable
 from sanqu.ground.i18n import Text
 from sanqu.ground.jobs import defer, job
 from sanqu.ground.ledger import append
@@ -49,8 +49,7 @@ def run_line(city: City, name: str, progress: Watcher | None = None, *, actor: s
     `again` carries units anew that did not change. Raises `NotFound`, and `Conflict` while the line runs elsewhere.
     """
     line = keeping.line_of(city, name)
-    if line.live:
-        raise _flows(name)
+    keeping.refuse_live(line)
     with hold_line(city, line):
         contract = lake_of(city).contract(line.dataset)
         number = _begin(city, line, actor, again)
@@ -233,15 +232,6 @@ def watch(city: City) -> None:
         if not is_held(city, row["line"]):
             with city.db.connection() as conn:
                 defer(conn, "lines.run", {"name": row["line"]}, once=f"line:{row['line']}")
-
-
-def _flows(name: str) -> Conflict:
-    return Conflict(
-        "lines.live",
-        Text(zh="这是实时专线，自己一直在流，不需要运行", en="This is a live line: it flows by itself and is not run"),
-        Text(zh="看它的实时状态；停用或启用用 enabled", en="Look at how it stands; stop and start it with enabled"),
-        name,
-    )
 
 
 def _was_cut_off(name: str) -> Unavailable:

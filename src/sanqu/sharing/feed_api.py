@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
-from typing import Annotated
+from collections.abc import AsyncIterator, Mapping
+from typing import Annotated, Any
 
 import orjson
 from fastapi import APIRouter, Header, Query, Request
@@ -24,6 +24,8 @@ router = APIRouter(prefix="/api/feed", tags=["变更订阅 · Change feeds"])
 
 # While nothing changes a line is sent all the same, so that nobody on the way hangs up; the law is looked at again then.
 QUIET_SECONDS = 15.0
+# Commits whose way is remembered until their changes are told.
+MOST_WAYS = 50
 
 Items = Annotated[str, Query(description="数据项，逗号分隔 · items, by commas")]
 After = Annotated[int | None, Query(description="从这个快照之后 · after this snapshot", ge=0)]
@@ -52,7 +54,8 @@ async def events(
     request: Request, city: InCity, dataset: str, after: After = None, items: Items = "", x_sanqu_purpose: Purpose = "",
     purpose: Annotated[str, Query(alias="_purpose")] = "", last_event_id: Annotated[str, Header()] = "",
 ) -> StreamingResponse:  # fmt: skip
-    """Changes as server-sent events: `change` (a row as it is now, or the key of one that went), `reload`, `refused`.
+    """Changes as server-sent events: `change` (a row as it is now, or the key of one that went), `reload`, `refused`; and `way`,
+    the moments (ms since 1970) at which what was told last was at its source, gathered, checked and committed, with its trace.
 
     Each event's id is a snapshot; a browser that comes back goes on after the last one it saw.
     """
@@ -75,7 +78,14 @@ class _Telling:
     async def events(self, feed: Feed) -> AsyncIterator[bytes]:
         """Events until the reader goes, or the law no longer lets them read."""
         view = await asyncio.to_thread(view_of, self._city, self._asker, self._dataset, self._purpose, self._items)
-        async with hub_of(self._city).listen(f"lake.write.{view.table}") as listening:
+        topics = (f"lake.write.{view.table}", "lines.live.")
+
+        def wanted(message: dict[str, Any]) -> bool:
+            # What lines say is heard by all; of those, only what this dataset's lines committed.
+            return "line" not in message or ("committed" in message and message.get("dataset") == view.table)
+
+        ways = _Ways()
+        async with hub_of(self._city).listen(topics, wanted) as listening:
             yield b"retry: 1000\n\n" + _event("begin", feed.after, {"dataset": self._dataset, "snapshot": feed.after})
             at, upto = feed.after, feed.snapshot
             while True:
@@ -89,11 +99,55 @@ class _Telling:
                 for part in _told(feed):
                     yield part
                 at = feed.snapshot
-                message = await listening.next(QUIET_SECONDS)
+                ways.told(feed)
+                # However often lines say what they did, the law is looked at again in time.
+                until = time.monotonic() + QUIET_SECONDS
+                while True:
+                    if (way := ways.due()) is not None:
+                        yield _event("way", at, way)
+                    message = await listening.next(max(0.0, until - time.monotonic()))
+                    if message is None or "committed" not in message:
+                        break
+                    ways.heard(message)
                 if message is None:
                     yield b": here\n\n"
                 else:
                     upto = int(message.get("snapshot") or 0)
+
+
+class _Ways:
+    """The way of what this reader was told; of commits that told them nothing, they learn nothing."""
+
+    def __init__(self) -> None:
+        self._heard: dict[int, dict[str, Any]] = {}
+        # The snapshots (after, up to) in which something was told last, and when (ms).
+        self._span, self._at = (0, 0), 0
+
+    def told(self, feed: Feed) -> None:
+        """Something, or nothing, was told."""
+        if feed.changes:
+            self._span, self._at = (feed.after, feed.snapshot), int(time.time() * 1000)
+
+    def heard(self, message: Mapping[str, Any]) -> None:
+        """A line said which way a commit came."""
+        snapshot = message.get("snapshot")
+        if isinstance(snapshot, int):
+            traces = message.get("traces") or [""]
+            moments = {name: message.get(name) for name in ("line", "gathered", "checked", "committed")}
+            self._heard[snapshot] = {"snapshot": snapshot, "source": (message.get("source") or [0])[0], "trace": traces[-1], **moments}
+            while len(self._heard) > MOST_WAYS:
+                self._heard.pop(next(iter(self._heard)))
+
+    def due(self) -> dict[str, Any] | None:
+        """The way of what was told last, once."""
+        first, last = self._span
+        fitting = [number for number in self._heard if first < number <= last]
+        if not fitting:
+            return None
+        way = self._heard[max(fitting)]
+        for number in [number for number in self._heard if number <= last]:
+            del self._heard[number]
+        return {**way, "told": self._at}
 
 
 def _told(feed: Feed) -> list[bytes]:

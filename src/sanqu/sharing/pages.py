@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
+import orjson
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse, Response, StreamingResponse
 
@@ -34,7 +35,7 @@ router = APIRouter(include_in_schema=False)
 
 FILTERS = ("subject", "unit", "opening", "format", "grade", "tag", "origin", "sample")
 SHOWN_VALUES = 8
-TABS = ("preview", "items", "quality", "lineage", "versions", "api")
+TABS = ("preview", "live", "items", "quality", "lineage", "versions", "api")
 CONTRACT_VERSIONS = "SELECT version, actor, created FROM lake_contract WHERE name = %s ORDER BY version DESC"
 ROWS = "SELECT rows, changed FROM lake_dataset WHERE name = %s"
 
@@ -139,8 +140,10 @@ def _tab_context(city: City, dataset: Dataset, view: View | None, tab: str, x: s
         "along": [],
         "numeric": [],
     }
-    context |= {"snapshots": [], "versions": [], "lineage": [], "quality": None}
-    if tab == "preview" and view is not None:
+    context |= {"live_key": (), "snapshots": [], "versions": [], "lineage": [], "quality": None}
+    if tab == "live" and view is not None:
+        context |= _live_context(city, view)
+    elif tab == "preview" and view is not None:
         context["head"], context["first"] = first_rows(city, view)
         axes = choose_axes(view.contract, view.items, x, y)
         if axes is not None and context["first"]:
@@ -151,6 +154,20 @@ def _tab_context(city: City, dataset: Dataset, view: View | None, tab: str, x: s
         context["snapshots"] = lake_of(city).snapshots(dataset.contract, 50)
         context["versions"] = city.db.all(CONTRACT_VERSIONS, (dataset.contract,))
     return context
+
+
+def _live_context(city: City, view: View) -> dict[str, Any]:
+    """The first rows, each with its key as the page's script writes it, to find the row that a change is about."""
+    head, first = first_rows(city, view)
+    key = view.contract.primaryKey if set(view.contract.primaryKey) <= set(head) else ()
+    places = [head.index(name) for name in key]
+    keys = [orjson.dumps([_key_text(row[place]) for place in places]).decode() if key else "" for row in first]
+    return {"head": head, "first": list(zip(keys, first, strict=True)), "live_key": key}
+
+
+def _key_text(value: Any) -> str:
+    said = orjson.loads(orjson.dumps(value, default=str))
+    return said if isinstance(said, str) else orjson.dumps(said).decode()
 
 
 routers = (law_pages, router, ask_router, my_pages, source_pages, application_pages, objection_pages)

@@ -18,6 +18,8 @@ from sanqu.ground.people.keys import list_keys, revoke_key
 from sanqu.ground.people.persons import RoleName, add_person, find_persons, held_roles, set_roles, set_state
 from sanqu.ground.people.sessions import make_link
 from sanqu.ground.people.units import KINDS, Kind, add_unit, find_units, unit
+from sanqu.lines.live.lanes import Lane, lanes_of, set_lane
+from sanqu.lines.live.watch import watch_lines
 
 router = APIRouter(prefix="/admin", include_in_schema=False)
 
@@ -95,6 +97,25 @@ def person_state(city: InCity, asker: Admin, person: int, state: Literal["active
     with city.db.connection() as conn:
         set_state(conn, asker, person, state)
     return RedirectResponse("/admin/people", 303)
+
+
+@router.get("/lanes")
+def lanes(request: Request, city: InCity, asker: Admin) -> HTMLResponse:
+    """The lanes of lines: shares and limits."""
+    rates: dict[str, float] = {}
+    for one in watch_lines(city, asker):
+        rates[one.line.lane] = rates.get(one.line.lane, 0.0) + one.per_second
+    return render(request, "web/lanes.html", lanes=list(lanes_of(city).values()), rates=rates)
+
+
+@router.post("/lanes/{name}")
+def lane(
+    city: InCity, asker: Admin, name: str, weight: Annotated[int, Form(ge=1, le=100)],
+    most: Annotated[str, Form(pattern=r"^\d{0,8}$")] = "",
+) -> Response:  # fmt: skip
+    """Give a lane its share and its limit."""
+    set_lane(city, Lane(name, weight, int(most) if most.strip("0") else None), asker)
+    return RedirectResponse("/admin/lanes", 303)
 
 
 @router.get("/units")

@@ -40,6 +40,8 @@ ERRORS = {
 EXAMPLES: tuple[tuple[str, str, Any], ...] = (
     ("/api/3/action/", "name", "package_search"),
     ("/api/live", "line", "my-line"),
+    ("/api/live", "device", "station-7"),
+    ("/api/lanes", "lane", "livelihood"),
     ("/api/lines", "name", "facts"),
     ("/api/lines", "run", 1),
     ("/api/lines", "row", 1),
@@ -78,6 +80,8 @@ BODIES: dict[tuple[str, str], Any] = {
     ("put", "/api/lines/{name}"): LINE,
     ("post", "/api/lines/quarantine/{row}/mend"): {"value": "12.5"},
     ("post", "/api/share/{dataset}"): {"keys": ["g01", "g02"]},
+    ("post", "/api/live/{line}/devices"): {"name": "station-7"},
+    ("put", "/api/lanes/{lane}"): {"weight": 4, "rows_per_second": None},
     ("put", "/api/interfaces/{dataset}"): {},
     ("post", "/api/catalog/openlists"): {"label": "2026", "note": {"zh": "年度清单", "en": "The list of the year"}},
     ("post", "/api/catalog/harvest"): {

@@ -25,7 +25,18 @@ from sanqu.ground.pages import render
 from sanqu.ground.people.askers import Asker
 from sanqu.ground.people.units import unit
 from sanqu.lake import Contract, lake_of
-from sanqu.lines.keeping import NETWORKED, approve_line, approved_by, line_of, lines, refuse_stranger, run_of, runs, save_line
+from sanqu.lines.keeping import (
+    NETWORKED,
+    approve_line,
+    approved_by,
+    line_of,
+    lines,
+    refuse_live,
+    refuse_stranger,
+    run_of,
+    runs,
+    save_line,
+)
 from sanqu.lines.quarantine import drop, mend, quarantined
 from sanqu.lines.records import Line, Quarantined, Run, RunState
 from sanqu.lines.replay import replay
@@ -62,6 +73,28 @@ mode = "upsert"            # append, replace
 kind = "url"               # file, url, api, sql, ckan, sanqu
 url = "https://example.org/data.csv"
 """
+LIVE_SOURCES = {
+    "push": 'kind = "push"',
+    "mqtt": 'kind = "mqtt"\ntopic = "city/+/air"            # url = "mqtt://broker.example.org" for another broker',
+    "nats": 'kind = "nats"\nsubject = "city.air.>"',
+    "postgres": 'kind = "postgres"\nurl = "postgresql://user:password@db.example.org/wells"\ntable = "public.wells"',
+    "mysql": 'kind = "mysql"\nurl = "mysql://user:password@db.example.org/wells"\ntable = "wells"',
+    "tail": 'kind = "tail"\npath = "inbox/air.ndjson"       # or csv\nformat = "ndjson"',
+    "feed": 'kind = "feed"\nurl = "https://data.example.org"\ndataset = "air"',
+}
+LIVE_REST = """\
+lane = "livelihood"            # general, digital-industry, governance, finance
+
+# Before [source]; what the source gives, where steps make something else of it.
+input = [{ name = "station", type = "string" }, { name = "pm25", type = "number" }, { name = "at", type = "datetime" }]
+
+[[steps]]
+name = "means"
+time = "at"
+window = "PT1M"
+delay = "PT10S"
+sql = "SELECT station, window_start AS at, avg(pm25) AS pm25 FROM input GROUP BY ALL"
+"""
 NEW_DATASET = """\
 name = "my-dataset"
 title = { zh = "我的数据集", en = "My dataset" }
@@ -86,7 +119,8 @@ title = { zh = "数值", en = "Value" }
 """
 
 
-def _staff(asker: Asker) -> None:
+def refuse_others(asker: Asker) -> None:
+    """Raises `Refused` for whoever is no staff."""
     if not asker.is_staff:
         raise Refused(
             "workbench.staff",
@@ -118,7 +152,7 @@ def _drafts(city: City, asker: Asker) -> list[Dataset]:
 @router.get("/workbench")
 def workbench(request: Request, city: InCity, asker: SignedIn, q: str = "", dataset: str = "") -> HTMLResponse:
     """What the asker answers for."""
-    _staff(asker)
+    refuse_others(asker)
     found = _mine(city, asker, lines(city, dataset=dataset or None))
     if q:
         found = [line for line in found if q.lower() in f"{line.name} {line.dataset} {line.title.zh} {line.title.en}".lower()]
@@ -130,10 +164,12 @@ def workbench(request: Request, city: InCity, asker: SignedIn, q: str = "", data
 
 
 @router.get("/workbench/lines/{name}")
-def line_page(request: Request, city: InCity, asker: SignedIn, page: Paging, name: str) -> HTMLResponse:
+def line_page(request: Request, city: InCity, asker: SignedIn, page: Paging, name: str) -> Response:
     """One line: its source, its runs, what failed and why."""
     line = line_of(city, name)
     refuse_stranger(city, line.dataset, asker)
+    if line.live:
+        return RedirectResponse(f"/live/{name}", 303)
     shown = runs(city, line=name, limit=page.limit, offset=page.offset)
     counted = city.db.one(COUNT_RUNS, (name,))
     oldest_first = shown[:30][::-1]
@@ -159,6 +195,7 @@ def start(city: InCity, asker: SignedIn, name: str) -> Response:
     """Ask for a run in the background."""
     line = line_of(city, name)
     refuse_stranger(city, line.dataset, asker)
+    refuse_live(line)
     with city.db.connection() as conn:
         defer(conn, "lines.run", {"name": name, "actor": asker.label}, once=f"line:{name}")
     return RedirectResponse(f"/workbench/lines/{name}", 303)
@@ -200,7 +237,7 @@ def quarantine(
     replayed: int | None = None,
 ) -> HTMLResponse:
     """Rows that did not fit, with each bad value and the rule it broke."""
-    _staff(asker)
+    refuse_others(asker)
     mine = [found.name for found in _mine(city, asker, lines(city))]
     wanted = {"mine": mine, "line": line or None, "state": state, "limit": page.limit, "offset": page.offset}
     counted = city.db.one(COUNT_ROWS, wanted)
@@ -243,7 +280,7 @@ def replay_rows(city: InCity, asker: SignedIn, name: str) -> Response:
 @router.get("/workbench/new-line")
 def new_line_form(request: Request, asker: SignedIn) -> HTMLResponse:
     """The form for a line."""
-    _staff(asker)
+    refuse_others(asker)
     return _form(request, "web.wb_new_line", "web.wb_new_line_lead", NEW_LINE, None)
 
 
@@ -260,7 +297,7 @@ def new_line(request: Request, city: InCity, asker: SignedIn, text: Annotated[st
 @router.get("/workbench/new-dataset")
 def new_dataset_form(request: Request, asker: SignedIn) -> HTMLResponse:
     """The form for a contract."""
-    _staff(asker)
+    refuse_others(asker)
     unit = next(iter(asker.units), "UNIT")
     return _form(request, "web.wb_new_dataset", "web.wb_new_dataset_lead", NEW_DATASET.replace("UNIT", unit), None)
 
@@ -331,4 +368,5 @@ def lineage_part(request: Request, city: InCity, asker: Asking, name: str) -> Re
 
 def _form(request: Request, title: str, lead: str, text: str, fault: SanquError | None) -> HTMLResponse:
     status = fault.status if fault else 200
-    return render(request, "web/new_line.html", status, title=title, lead=lead, text=text, fault=fault)
+    sources = LIVE_SOURCES if title == "web.wb_new_line" else {}
+    return render(request, "web/new_line.html", status, title=title, lead=lead, text=text, fault=fault, sources=sources, rest=LIVE_REST)

@@ -86,6 +86,7 @@ class Carried:
     told: Mapping[str, tuple[Told, Portion]]
     faults: Mapping[str, SanquError]
     seconds: float
+    checked: datetime
 
 
 class Carrier:
@@ -175,11 +176,12 @@ class Carrier:
             if held is None:
                 continue
             held.position = portion.end
-            held.meter.note(told, portion.ages, carried.at)
+            way = _event(name, told, portion, carried)
+            held.meter.note(told, portion.ages, carried.at, way)
             for key in standing.COUNTED:
                 held.totals[key] = held.totals.get(key, 0) + int(getattr(told, key))
             self._allowance.spend(told.read)
-            self.city.bus.publish(f"lines.live.{name}", _event(name, told, portion, carried))
+            self.city.bus.publish(f"lines.live.{name}", way)
         for name, fault in carried.faults.items():
             await self.remove(name, fault)
             await asyncio.to_thread(standing.stop, self.city, name, fault)
@@ -263,6 +265,7 @@ class _Bench:
         try:
             for batch in batches:
                 self._check(batch, works, faults)
+            checked = now()
             try:
                 snapshot, told = self._write(works, duck, conn)
             except Unavailable:
@@ -273,7 +276,7 @@ class _Bench:
             for work in works.values():
                 work.close()
         at = now()
-        return Carried(snapshot, at, {n: (t, works[n].portion) for n, t in told.items()}, faults, time.monotonic() - began)
+        return Carried(snapshot, at, {n: (t, works[n].portion) for n, t in told.items()}, faults, time.monotonic() - began, checked)
 
     def _check(self, batch: Batch, works: dict[str, Work], faults: dict[str, SanquError]) -> None:
         name = batch.shape.line.name
@@ -328,13 +331,17 @@ class _Bench:
 
 
 def _event(name: str, told: Told, portion: Portion, carried: Carried) -> dict[str, Any]:
-    """What whoever watches the line is told: counts, the snapshot, and the moments (ms) of the youngest and oldest row."""
+    """What whoever watches the line is told: counts, the snapshot, and the moments (ms) of the rows' way.
+
+    `source` is when the oldest and the youngest row came to be, `gathered` when JetStream kept the youngest, then checked, committed.
+    """
     ages = [moment for moment, _ in portion.ages]
     return {
         "line": name, "dataset": portion.line.dataset, "snapshot": carried.snapshot, "read": told.read, "inserted": told.inserted,
         "updated": told.updated, "deleted": told.deleted, "refused": told.refused, "late": told.late,
-        "source": [min(ages, default=0), max(ages, default=0)], "committed": int(carried.at.timestamp() * 1000),
-        "worked": round(carried.seconds * 1000), "traces": portion.traces[-3:],
+        "source": [min(ages, default=0), max(ages, default=0)], "gathered": portion.kept,
+        "checked": int(carried.checked.timestamp() * 1000), "committed": int(carried.at.timestamp() * 1000),
+        "told": int(now().timestamp() * 1000), "worked": round(carried.seconds * 1000), "traces": portion.traces[-3:],
     }  # fmt: skip
 
 

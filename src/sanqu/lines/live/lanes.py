@@ -9,8 +9,13 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from sanqu.ground.city import City
+from sanqu.ground.errors import not_found
+from sanqu.ground.i18n import Text
+from sanqu.ground.ledger import append
+from sanqu.ground.people.askers import Asker
 
-LANES = "SELECT name, weight, rows_per_second FROM live_lane"
+LANES = "SELECT name, weight, rows_per_second FROM live_lane ORDER BY weight DESC, name"
+SET = "UPDATE live_lane SET weight = %s, rows_per_second = %s WHERE name = %s RETURNING name"
 # A second's worth of rows may come at once after a pause.
 BURST_SECONDS = 1.0
 
@@ -99,3 +104,13 @@ class Allowance:
     def spend(self, rows: int) -> None:
         """So many rows were carried; what goes beyond is made up for."""
         self._left -= rows
+
+
+def set_lane(city: City, lane: Lane, asker: Asker) -> Lane:
+    """Give a lane its share of the turns and its limit; raises `NotFound` for one that is none."""
+    with city.db.connection() as conn:
+        if conn.execute(SET, (lane.weight, lane.rows_per_second, lane.name)).fetchone() is None:
+            raise not_found(Text(zh="领域专线", en="lane"), lane.name)
+        facts = {"weight": lane.weight, "rows_per_second": lane.rows_per_second}
+        append(conn, kind="live.lane", actor=asker.label, subject=f"lane:{lane.name}", facts=facts)
+    return lane

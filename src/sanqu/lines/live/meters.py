@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections import deque
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
+
+from psycopg.types.json import Jsonb
 
 from sanqu.ground.city import City
 from sanqu.ground.clock import now
@@ -13,6 +17,8 @@ from sanqu.lines.live.portion import Told
 
 # Bucket n ends at 2^(n/4) ms: a quarter of an octave is finer than anybody reads a latency; the last is over an hour.
 BUCKETS = 90
+# So many of a line's last rounds are kept with the moments of their way.
+WAYS = 5
 ADD = """
 INSERT INTO live_minute (line, minute, read, written, deleted, refused, late, rounds, backlog, latency)
 VALUES (%(line)s, %(minute)s, %(read)s, %(written)s, %(deleted)s, %(refused)s, %(late)s, %(rounds)s, %(backlog)s, %(latency)s)
@@ -23,11 +29,23 @@ ON CONFLICT (line, minute) DO UPDATE SET
     latency = (SELECT array_agg(coalesce(a, 0) + coalesce(b, 0) ORDER BY n)
                FROM unnest(live_minute.latency, excluded.latency) WITH ORDINALITY AS u (a, b, n))
 """
+# What a line did since it was made: these only grow, as whoever measures from outside needs it.
+TOTAL = """
+UPDATE live_line SET read = live_line.read + %(read)s, written = live_line.written + %(written)s,
+    refused = live_line.refused + %(refused)s, late = live_line.late + %(late)s,
+    latency = (SELECT array_agg(coalesce(a, 0) + coalesce(b, 0) ORDER BY n)
+               FROM unnest(live_line.latency, %(latency)s::bigint[]) WITH ORDINALITY AS u (a, b, n)),
+    ways = %(ways)s
+WHERE line = %(line)s
+"""
 BACKLOG = "UPDATE live_line SET backlog = %s WHERE line = %s AND backlog <> %s"
 LATELY = """
 SELECT line, sum(read) AS read, sum(written) AS written, sum(refused) AS refused, sum(late) AS late, sum(rounds) AS rounds,
     max(minute) AS newest, array_agg(latency) AS latency
 FROM live_minute WHERE minute >= %(since)s AND (%(line)s::text IS NULL OR line = %(line)s) GROUP BY line
+"""
+MINUTES = """
+SELECT minute, read, written, refused, late, backlog, latency FROM live_minute WHERE line = %s AND minute >= %s ORDER BY minute
 """
 FORGET = "DELETE FROM live_minute WHERE minute < %s"
 
@@ -63,9 +81,11 @@ class Meter:
     def __init__(self, line: str) -> None:
         self.line = line
         self._minutes: dict[datetime, _Minute] = {}
+        self._ways: deque[Mapping[str, Any]] = deque(maxlen=WAYS)
 
-    def note(self, told: Told, ages: Iterable[tuple[int, int]], at: datetime) -> None:
-        """A round is in the lake at `at`; `ages` are (moment at the source in ms, rows)."""
+    def note(self, told: Told, ages: Iterable[tuple[int, int]], at: datetime, way: Mapping[str, Any]) -> None:
+        """A round is in the lake at `at`; `ages` are (moment at the source in ms, rows), `way` its moments."""
+        self._ways.append(way)
         minute = self._minutes.setdefault(at.replace(second=0, microsecond=0), _Minute())
         minute.rounds += 1
         for name in ("read", "written", "deleted", "refused", "late"):
@@ -78,9 +98,10 @@ class Meter:
         """What was counted since the last time."""
         taken, self._minutes = self._minutes, {}
         return [
-            {"line": self.line, "minute": at, "rounds": one.rounds, "backlog": backlog, "latency": one.latency, "deleted": 0, **one.told}
+            {"line": self.line, "minute": at, "rounds": one.rounds, "backlog": backlog, "latency": one.latency, "deleted": 0,
+             "ways": Jsonb(list(self._ways)), **one.told}
             for at, one in taken.items()
-        ]
+        ]  # fmt: skip
 
 
 def write_down(city: City, taken: Sequence[dict[str, object]], backlogs: Iterable[tuple[str, int]]) -> None:
@@ -88,6 +109,7 @@ def write_down(city: City, taken: Sequence[dict[str, object]], backlogs: Iterabl
     with city.db.connection() as conn, conn.cursor() as cursor:
         if taken:
             cursor.executemany(ADD, taken)
+            cursor.executemany(TOTAL, taken)
         cursor.executemany(BACKLOG, [(backlog, line, backlog) for line, backlog in backlogs])
 
 
@@ -117,6 +139,32 @@ def lately(city: City, minutes: int = 5, line: str | None = None) -> dict[str, L
             int(row["read"]) / seconds, quantile(counts, 0.5), quantile(counts, 0.99),
         )  # fmt: skip
     return found
+
+
+@dataclass(frozen=True)
+class Minute:
+    """One minute of a line."""
+
+    minute: datetime
+    read: int
+    written: int
+    refused: int
+    late: int
+    backlog: int
+    p50: float | None
+    p99: float | None
+
+
+def minutes_of(city: City, line: str, minutes: int = 60) -> list[Minute]:
+    """The last `minutes` of a line in which it carried something, the oldest first."""
+    since = (now() - timedelta(minutes=minutes)).replace(second=0, microsecond=0)
+    return [
+        Minute(
+            row["minute"], int(row["read"]), int(row["written"]), int(row["refused"]), int(row["late"]), int(row["backlog"]),
+            quantile(row["latency"], 0.5), quantile(row["latency"], 0.99),
+        )
+        for row in city.db.all(MINUTES, (line, since))
+    ]  # fmt: skip
 
 
 def forget(city: City, days: int = 14) -> None:

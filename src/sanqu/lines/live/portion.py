@@ -83,6 +83,8 @@ class Portion:
     # The least and greatest moment (ms) at which rows came to be at their source, and each message's with its rows.
     ages: list[tuple[int, int]] = field(default_factory=list)
     traces: list[str] = field(default_factory=list)
+    # When JetStream kept the newest message (ms).
+    kept: int = 0
 
     @property
     def line(self) -> Line:
@@ -128,6 +130,7 @@ def read_portion(shape: Shape, start: Position, epoch: str, messages: Sequence[M
                 held = one.place if one.place is not None else held
                 _add(portion, message.seq, number, one if topic is None else with_topic(one, topic))
         portion.ages.append((int(message.headers.get(AT) or message.kept), len(portion.rows) - before))
+        portion.kept = max(portion.kept, message.kept)
         if trace := message.headers.get(TRACE):
             portion.traces.append(trace)
     portion.end = replace(portion.end, place=held)

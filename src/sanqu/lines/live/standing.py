@@ -91,6 +91,12 @@ def standings(city: City) -> dict[str, Standing]:
     return {str(row["line"]): Standing(**row) for row in city.db.all(f"SELECT {COLUMNS} FROM live_line ORDER BY line")}
 
 
+def ways_of(city: City, name: str) -> list[dict[str, Any]]:
+    """The last rounds of a line with the moments (ms) of their rows' way, the oldest first."""
+    row = city.db.one("SELECT ways FROM live_line WHERE line = %s", (name,))
+    return list(row["ways"]) if row else []
+
+
 def set_state(city: City, name: str, state: str) -> None:
     """A line is `waiting`, `loading` or `flowing` from now on."""
     with city.db.connection() as conn:
