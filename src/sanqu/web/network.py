@@ -127,7 +127,7 @@ def _line_page(
 def _example(city: City, line: Line) -> dict[str, Any]:
     """A row as a device might send it."""
     items = line.input or lake_of(city).contract(line.dataset).fields
-    return {item.name: EXAMPLES.get(item.type, "…") for item in items[:6]}
+    return {item.name: EXAMPLES.get(item.type, "A1") for item in items[:6]}
 
 
 def _chart(minutes: list[Minute]) -> dict[str, Any] | None:

@@ -70,7 +70,7 @@ mode = "upsert"            # append, replace
 # schedule = "0 2 * * *"   # cron, UTC
 
 [source]
-kind = "url"               # file, url, api, sql, ckan, sanqu
+kind = "url"               # file, url, api, sql, ckan, sanqu; live ones: see below
 url = "https://example.org/data.csv"
 """
 LIVE_SOURCES = {

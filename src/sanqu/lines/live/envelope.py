@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import secrets
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -10,6 +12,7 @@ import orjson
 
 # Headers of a message: its form, when its rows came to be at the source (ms since 1970), the trace it belongs to.
 FORM, AT, TRACE = "Sanqu-Form", "Sanqu-At", "traceparent"
+TRACEPARENT = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 CHANGES = "changes"
 # Put or change a row; the same with items left out that did not change; take a row out by its key; take all rows out.
 Op = Literal["put", "part", "drop", "clear"]
@@ -32,6 +35,11 @@ class Unread:
     """Text in a message that holds no row."""
 
     text: str
+
+
+def new_trace() -> str:
+    """A trace of its own for a message that belongs to none (W3C Trace Context, `traceparent`)."""
+    return f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-01"
 
 
 def encode_changes(changes: Iterable[Change]) -> bytes:

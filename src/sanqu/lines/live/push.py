@@ -15,7 +15,7 @@ from sanqu.ground.city import City
 from sanqu.ground.clock import now
 from sanqu.ground.errors import BadInput, SanquError
 from sanqu.ground.i18n import Text
-from sanqu.lines.live.envelope import AT, TRACE, chunked
+from sanqu.lines.live.envelope import AT, TRACE, TRACEPARENT, chunked, new_trace
 from sanqu.lines.live.stream import connect, ensure_stream, put
 from sanqu.lines.records import Line
 
@@ -64,7 +64,7 @@ class PushDoor:
         if line.name not in self._known:
             await ensure_stream(js, line)
             self._known.add(line.name)
-        headers = {AT: str(int(now().timestamp() * 1000))} | ({TRACE: trace} if trace else {})
+        headers = {AT: str(int(now().timestamp() * 1000)), TRACE: trace if TRACEPARENT.fullmatch(trace) else new_trace()}
         try:
             fresh = await put(js, line, payload, headers, mark)
         except SanquError:

@@ -97,7 +97,7 @@
     source.onerror = () => { status.textContent = words.lost; status.dataset.live = "no"; };
   }
 
-  const MOST_ROWS = 200;
+  const MOST_ROWS = 60;
 
   function watchDataset(root) {
     const words = JSON.parse(root.querySelector("[data-words]").textContent);

@@ -17,7 +17,7 @@ from sanqu.ground.city import City
 from sanqu.ground.errors import SanquError, Unavailable
 from sanqu.ground.i18n import Text
 from sanqu.lake import Contract
-from sanqu.lines.live.envelope import AT, CHANGES, FORM, Change, encode_changes
+from sanqu.lines.live.envelope import AT, CHANGES, FORM, TRACE, Change, encode_changes, new_trace
 from sanqu.lines.live.stream import FULL, away, ensure_stream, full, stream_name, subject_of
 from sanqu.lines.records import Line
 
@@ -53,7 +53,7 @@ class Outlet:
         """Send a message; raises what befell it or one before it."""
         while self._sent and (self._sent[0].done() or len(self._sent) >= WINDOW):
             await self._next_kept()
-        said = headers | {"Nats-Expected-Stream": stream_name(self.line.name)}
+        said = {TRACE: new_trace(), **headers, "Nats-Expected-Stream": stream_name(self.line.name)}
         if self._ordered:
             said["Nats-Expected-Last-Sequence"] = str(self._last)
         try:
