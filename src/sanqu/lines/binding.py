@@ -36,7 +36,8 @@ class Bound:
         return tuple(told)
 
 
-def _folded(name: str) -> str:
+def folded(name: str) -> str:
+    """A name without case, spaces and strokes, as people vary them."""
     return re.sub(r"[\s_\-\ufeff]+", "", name).casefold()
 
 
@@ -58,8 +59,8 @@ def bind(contract: Contract, line: Line, found: Sequence[str]) -> Bound:
     for fold in (False, True):
         for field in contract.fields:
             wanted = [field.name, *field.aliases, field.title.zh, field.title.en]
-            keys = {_folded(one) if fold else one for one in wanted if one}
-            place = next((i for i, n in enumerate(names) if i not in used and (_folded(n) if fold else n) in keys), None)
+            keys = {folded(one) if fold else one for one in wanted if one}
+            place = next((i for i, n in enumerate(names) if i not in used and (folded(n) if fold else n) in keys), None)
             if field.name not in taken and place is not None:
                 taken[field.name] = place
                 used.add(place)

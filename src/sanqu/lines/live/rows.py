@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime, time
 from decimal import Decimal
@@ -12,8 +11,7 @@ import orjson
 import pyarrow as pa  # type: ignore[import-untyped]
 
 from sanqu.lake import Field
-
-FOLDED = re.compile(r"[\s_\-\ufeff]+")
+from sanqu.lines.binding import folded
 
 
 def cell_text(value: Any) -> str | None:
@@ -52,8 +50,8 @@ class Matcher:
         taken: dict[str, str] = {item.name: self._named[item.name] for item in self._items if self._named.get(item.name) in shape}
         for fold in (False, True):
             for item in self._items:
-                wanted = {_folded(one) if fold else one for one in (item.name, *item.aliases, item.title.zh, item.title.en) if one}
-                free = (key for key in shape if key not in taken.values() and (_folded(key) if fold else key) in wanted)
+                wanted = {folded(one) if fold else one for one in (item.name, *item.aliases, item.title.zh, item.title.en) if one}
+                free = (key for key in shape if key not in taken.values() and (folded(key) if fold else key) in wanted)
                 key = None if item.name in taken or item.name in self._named else next(free, None)
                 if key is not None:
                     taken[item.name] = key
@@ -62,10 +60,6 @@ class Matcher:
     def cells(self, values: Mapping[str, Any]) -> list[str | None]:
         """The text of each item in a row."""
         return [None if key is None else cell_text(values[key]) for key in self.keys_of(tuple(values))]
-
-
-def _folded(name: str) -> str:
-    return FOLDED.sub("", name).casefold()
 
 
 def text_table(cells: Iterable[Sequence[str | None]], width: int) -> pa.Table:
