@@ -42,6 +42,7 @@ FULL_MESSAGES, FULL_BYTES = 6_000, 3 * 1024**2
 # Of each line in one round, so that one with much waiting leaves room for the others.
 MOST_MESSAGES, MOST_BYTES = 10_000, 4 * 1024**2
 PURGE_SECONDS = 2.0
+ALLOWANCE_SECONDS = 0.05
 FORGET_REFUSALS = """
 DELETE FROM lines_quarantine WHERE line = %s AND unit = %s AND state = 'waiting' AND (place ->> 'message')::bigint > %s
 """
@@ -129,6 +130,8 @@ class Carrier:
             await self._wait()
             batches = self._take()
             if not batches:
+                # The lane has carried what it may for now.
+                await asyncio.sleep(ALLOWANCE_SECONDS)
                 continue
             try:
                 async with self.turns.turn(self.lane.name):

@@ -156,7 +156,8 @@ class Traffic:
             await asyncio.to_thread(standing.stop, self.city, name, fault)
             return
         self._versions[name] = one.version
-        if one.line.source.kind not in sources.GATHERERS or not sources.needs_gatherer(one.line):
+        # One whose source is fetched flows once somebody fetches; that may have gone on while nobody carried.
+        if not sources.needs_gatherer(one.line) or name in self._gatherers:
             await asyncio.to_thread(standing.set_state, self.city, name, "flowing")
 
     async def _forget(self, client: Client, name: str) -> None:
