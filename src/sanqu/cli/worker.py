@@ -28,6 +28,7 @@ ROOMS_WITH_JOBS = (
     "sanqu.catalog.harvest",
     "sanqu.sharing.grading",
     "sanqu.sharing.sources",
+    "sanqu.sharing.subscribers.keeping",
 )
 
 

@@ -39,6 +39,9 @@ class Settings(BaseModel):
     worker: bool = Field(True, description="后台 · start a background worker with `sanqu up`")
     live: bool = Field(True, description="实时专线 · start a process for live lines with `sanqu up`")
     live_backlog_mb: int = Field(2048, ge=1, description="积压上限 · how much one live line may have waiting, in MB; then pushes are put off (429)")
+    subscription_tries: int = Field(12, ge=1, le=100, description="推送次数 · tries of one delivery to a subscriber, then it is a dead letter")
+    subscription_pause: float = Field(5, gt=0, le=600, description="推送间隔 · seconds before the second try; doubled each time, ten minutes at most")
+    subscription_timeout: float = Field(15, gt=0, le=120, description="推送时限 · seconds a subscriber may take to answer")
     worker_concurrency: int = Field(2, ge=1, le=64, description="并行任务 · background jobs at once")
     apply_check_days: int = Field(2, ge=1, le=60, description="核对时限 · working days to check an application for data")
     apply_answer_days: int = Field(

@@ -38,6 +38,14 @@ WHERE s.snapshot_id >= %(first)s
               WHERE c.changes_made ~ ('(^|,)(inserted_into_table|deleted_from_table|inlined_insert|inlined_delete|altered_table|compacted_table):' || t.id || '(,|$)'))
 ORDER BY s.snapshot_id DESC LIMIT %(limit)s
 """
+NEWEST = f"SELECT max(snapshot_id) AS snapshot FROM {METADATA_SCHEMA}.ducklake_snapshot"
+CHANGED_SINCE = f"""
+SELECT min(s.snapshot_time) AS at
+FROM {METADATA_SCHEMA}.ducklake_snapshot s JOIN {METADATA_SCHEMA}.ducklake_snapshot_changes c USING (snapshot_id)
+WHERE c.snapshot_id > %(after)s
+  AND EXISTS (SELECT 1 FROM unnest(%(tables)s::text[]) AS t (id)
+              WHERE c.changes_made ~ ('(^|,)(inserted_into_table|deleted_from_table|inlined_insert|inlined_delete):' || t.id || '(,|$)'))
+"""
 TABLE_IDS = (
     f"SELECT table_id, begin_snapshot FROM {METADATA_SCHEMA}.ducklake_table WHERE table_name = %s AND end_snapshot IS NULL"
 )
@@ -103,6 +111,19 @@ class Lake(Together):
             Snapshot(int(r["id"]), r["at"], r["author"] or "", r["message"] or "", json.loads(r["position"] or "{}"))
             for r in self.city.db.all(SNAPSHOTS, wanted)
         ]
+
+    def newest(self) -> int:
+        """The newest snapshot of the whole lake."""
+        self._opened()
+        row = self.city.db.one(NEWEST)
+        return int(row["snapshot"] or 0) if row else 0
+
+    def changed_since(self, name: str, after: int) -> datetime | None:
+        """When the oldest change of dataset `name` after snapshot `after` was committed; None where nothing changed."""
+        self._opened()
+        tables = [str(row["table_id"]) for row in self.city.db.all(TABLE_IDS, (name,))]
+        row = self.city.db.one(CHANGED_SINCE, {"tables": tables, "after": after})
+        return row["at"] if row else None
 
     def at_snapshot(self, name: str, snapshot: int | None) -> str:
         """The table of `name` as SQL, now (None, or 0 for one never written) or as it stood at `snapshot`."""

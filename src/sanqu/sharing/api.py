@@ -26,6 +26,7 @@ from sanqu.sharing.odrl_api import api as odrl_api
 from sanqu.sharing.query import named_in, parse_rows_query
 from sanqu.sharing.rows import answer_rows
 from sanqu.sharing.source_pages import api as source_api
+from sanqu.sharing.subscribers.api import router as subscription_api
 from sanqu.sharing.usage import uses_of
 from sanqu.sharing.views import View, remembered_view, view_naming, view_of
 
@@ -147,4 +148,4 @@ def about() -> dict[str, Literal["/api/3/action/package_list", "/docs", "/catalo
     return {"datasets": "/api/3/action/package_list", "docs": "/docs", "dcat": "/catalog.ttl"}
 
 
-routers = (router, ask_router, interface_router, my_api, law_api, source_api, application_api, objection_api, odrl_api, feed_api)
+routers = (router, ask_router, interface_router, my_api, law_api, source_api, application_api, objection_api, odrl_api, feed_api, subscription_api)

@@ -27,9 +27,12 @@ CREATE OR REPLACE TEMP TABLE _sanqu_feed AS
 SELECT *, change_type IN ('insert', 'update_postimage') AS _after,
     {last} AS _last
 FROM lake.table_changes({name}, {first}, {last_snapshot})
+QUALIFY {within} <= {until}
 """
 # Within one snapshot what was put in comes after what was taken out.
 LAST = """row_number() OVER (PARTITION BY {key} ORDER BY snapshot_id DESC, change_type IN ('insert', 'update_postimage') DESC) = 1"""
+# What changed first at or before a snapshot is told as it stands at the end; rows without a key stand for themselves.
+WITHIN = "min(snapshot_id) OVER (PARTITION BY {key})"
 
 
 @dataclass(frozen=True)
@@ -59,11 +62,12 @@ class Feed:
 
 def read_feed(
     city: City, asker: Asker, dataset: str, after: int | None, *, purpose: str = "", items: Iterable[str] = (), upto: int = 0,
-    via: str = "feed",
+    until: int | None = None, most: int = MOST_CHANGES, via: str = "feed",
 ) -> Feed:  # fmt: skip
     """What the asker may see of the changes after snapshot `after` (None: from now on); of each key, how it stands at the end.
 
-    `upto` is a snapshot that is known to be there already. Raises `NotFound`, `Refused`, and `BadInput` (410) where
+    `upto` is a snapshot that is known to be there already. With `until`, only what had changed by that snapshot is told,
+    as it stands now. More rows than `most` are not told one by one. Raises `NotFound`, `Refused`, and `BadInput` (410) where
     `after` is older than what the lake still tells.
     """
     wanted = tuple(items)
@@ -72,11 +76,23 @@ def read_feed(
     end = max(view.snapshot, upto)
     if after is None or after >= end:
         return Feed(dataset, end if after is None else after, end if after is None else after)
-    rows_left(city, view)
-    changes = _changes(city, view, chosen, after, end)
-    if changes is not None and changes:
-        note_view(city, view, via=via, items=chosen, rows=len(changes), query=f"{after}–{end}")
-    return Feed(dataset, after, end, tuple(changes or ()), changes is None)
+    told = end if until is None else until
+    changes = _changes(city, view, chosen, _Span(after, end, told, most))
+    if changes:
+        # Looking without finding anything uses no quota up.
+        rows_left(city, view)
+        note_view(city, view, via=via, items=chosen, rows=len(changes), query=f"{after}–{told}")
+    return Feed(dataset, after, told, tuple(changes or ()), changes is None)
+
+
+@dataclass(frozen=True)
+class _Span:
+    """What is read: changes after `after`, as they stand at `end`, of what had changed by `until`; at most `most` rows."""
+
+    after: int
+    end: int
+    until: int
+    most: int
 
 
 def _chosen(view: View, wanted: tuple[str, ...]) -> tuple[str, ...]:
@@ -92,18 +108,21 @@ def _chosen(view: View, wanted: tuple[str, ...]) -> tuple[str, ...]:
     return wanted or view.items
 
 
-def _changes(city: City, view: View, items: tuple[str, ...], after: int, end: int) -> list[Changed] | None:
+def _changes(city: City, view: View, items: tuple[str, ...], span: _Span) -> list[Changed] | None:
     """The changes, None when there are too many."""
     key = tuple(item for item in view.law.contract.primaryKey)
-    last = LAST.format(key=", ".join(map(quote_ident, key))) if key else "true"
-    query = CHANGED.format(name=sql_text(view.table), first=after + 1, last_snapshot=end, last=last)
+    last = LAST.format(key=_listed(key)) if key else "true"
+    within = WITHIN.format(key=_listed(key)) if key else WITHIN.format(key="snapshot_id")
+    query = CHANGED.format(
+        name=sql_text(view.table), first=span.after + 1, last_snapshot=span.end, last=last, within=within, until=span.until
+    )
     with lake_of(city).engine() as duck:
         try:
             duck.execute(query)
         except duckdb.Error as fault:
-            raise _expired(view, after, fault) from fault
-        counted = duck.execute("SELECT count(*) FROM _sanqu_feed WHERE _after AND _last").fetchone()
-        if counted and counted[0] > MOST_CHANGES:
+            raise _expired(view, span.after, fault) from fault
+        counted = duck.execute("SELECT count(*) FROM _sanqu_feed WHERE _last").fetchone()
+        if counted and counted[0] > span.most:
             return None
         view.prepare(duck)
         puts = view.over("(SELECT * FROM _sanqu_feed WHERE _after AND _last)")

@@ -28,6 +28,7 @@ from sanqu.sharing.look import MOST_CATEGORIES, chartable, choose_axes, draw, fi
 from sanqu.sharing.my_pages import pages as my_pages
 from sanqu.sharing.objection_pages import pages as objection_pages
 from sanqu.sharing.source_pages import pages as source_pages
+from sanqu.sharing.subscribers.pages import pages as subscription_pages
 from sanqu.sharing.usage import uses_of
 from sanqu.sharing.views import View, view_of
 
@@ -170,4 +171,4 @@ def _key_text(value: Any) -> str:
     return said if isinstance(said, str) else orjson.dumps(said).decode()
 
 
-routers = (law_pages, router, ask_router, my_pages, source_pages, application_pages, objection_pages)
+routers = (law_pages, router, ask_router, my_pages, source_pages, application_pages, objection_pages, subscription_pages)

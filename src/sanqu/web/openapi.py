@@ -59,6 +59,8 @@ EXAMPLES: tuple[tuple[str, str, Any], ...] = (
     ("", "form", "ttl"),
     ("", "index", 0),
     ("/api/share/", "key", "g01"),
+    ("/api/subscriptions", "subscription", 1),
+    ("/api/subscriptions", "letter", "msg_2b7Qy0mBq8eN3rT5vW1xZ4aC"),
     ("/api/rooms", "room", 1),
     ("/api/rooms", "person", 1),
     ("/api/rooms", "upload", "my_list"),

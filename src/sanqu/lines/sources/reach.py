@@ -80,10 +80,10 @@ def _shut(host: str, address: str, why: Text) -> Refused:
     named = address if host == address else f"{host} → {address}"
     return Refused(
         "lines.closed-address",
-        Text(zh=f"数据管理员的专线不能到达 {named}：它{why.zh}", en=f"A steward's line may not reach {named}: it {why.en}"),
+        Text(zh=f"没有管理员批准，不能到达 {named}：它{why.zh}", en=f"Unless an administrator approves, the city may not reach {named}: it {why.en}"),
         Text(
-            zh="写一个别处的网址，或请管理员在专线页上批准这个来源",
-            en="Name an address elsewhere, or ask an administrator to approve the source on the line's page",
+            zh="写一个别处的网址，或请管理员在它的页面上批准",
+            en="Name an address elsewhere, or ask an administrator to approve this one on its page",
         ),
         host,
         facts={"address": address},
