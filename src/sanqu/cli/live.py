@@ -27,6 +27,8 @@ def live(
     例 · e.g.  SANQU_DATABASE_URL=postgresql://… SANQU_NATS_URL=nats://… sanqu live
     """
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    # It would log whole addresses of receivers, and what is secret in them.
+    logging.getLogger("httpx").setLevel(logging.WARNING)
     if parent:
         threading.Thread(target=die_with, args=(parent,), daemon=True).start()
     with open_city(home) as city, delivering(city):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import secrets
 from typing import Any
+from urllib.parse import urlsplit
 
 from sanqu.ground.city import City
 from sanqu.ground.clock import now
@@ -106,7 +107,7 @@ def subscribe(city: City, asker: Asker, wish: Wish) -> tuple[int, str]:
         values = (asker.user_id, asker.key_id, wish.dataset, list(wish.items), wish.purpose, wish.kind, wish.target, secret, approved, position)
         row = conn.execute(ADD, values).fetchone()
         assert row is not None
-        facts = {"kind": wish.kind, "target": wish.target, "items": list(wish.items), "purpose": wish.purpose, "subscription": row["id"]}
+        facts = {"kind": wish.kind, "target": place_of(wish.target), "items": list(wish.items), "purpose": wish.purpose, "subscription": row["id"]}
         append(conn, kind="sharing.subscribe", actor=asker.label, subject=f"dataset:{wish.dataset}", facts=facts)
     return int(row["id"]), secret if wish.kind == "webhook" else ""
 
@@ -184,7 +185,7 @@ def approve(city: City, asker: Asker, number: int) -> Subscription:
         )
     with city.db.connection() as conn:
         conn.execute(APPROVE, (asker.label, number))
-        _note(conn, asker, one, "sharing.subscription-approve", target=one.target)
+        _note(conn, asker, one, "sharing.subscription-approve", target=place_of(one.target))
     return _set_state(city, asker, number, "on") if one.state == "stopped" else subscription_of(city, asker, number)
 
 
@@ -232,6 +233,11 @@ def _note(conn: Connection, asker: Asker, one: Subscription, kind: str, **facts:
     append(conn, kind=kind, actor=asker.label, subject=f"dataset:{one.dataset}", facts={"subscription": one.id, **facts})
 
 
+
+
+def place_of(target: str) -> str:
+    """A target without what may be a secret in it: the host of an address, a subject as it is."""
+    return urlsplit(target).hostname or target
 
 
 def names_of(said: str) -> tuple[str, ...]:

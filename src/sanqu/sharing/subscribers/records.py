@@ -55,6 +55,12 @@ class Subscription:
     created: datetime
 
     @property
+    def place(self) -> str:
+        """The target as lists show it: what follows a question mark may be a secret."""
+        address, mark, _ = self.target.partition("?")
+        return address + ("?…" if mark else "")
+
+    @property
     def lamp(self) -> str:
         """Green: all is told; yellow: a delivery is tried again, or was given up; red: stopped; none: paused."""
         if self.state != "on":
