@@ -23,6 +23,7 @@ ROOMS_WITH_JOBS = (
     "sanqu.cases.deadlines",
     "sanqu.lake.history",
     "sanqu.lines.live.promise",
+    "sanqu.lines.openlineage",
     "sanqu.lines.run",
     "sanqu.catalog.quality",
     "sanqu.catalog.harvest",

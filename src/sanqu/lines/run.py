@@ -19,6 +19,7 @@ from sanqu.lake import Contract, lake_of
 from sanqu.lines import keeping
 from sanqu.lines.carry import Carried, carry
 from sanqu.lines.locks import hold_line, is_held
+from sanqu.lines.openlineage import tell_end, tell_start
 from sanqu.lines.records import Counts, Line, Progress, Run, RunState
 from sanqu.lines.sources.doors import units_of
 from sanqu.lines.sources.files import files_at
@@ -53,6 +54,7 @@ def run_line(city: City, name: str, progress: Watcher | None = None, *, actor: s
     with hold_line(city, line):
         contract = lake_of(city).contract(line.dataset)
         number = _begin(city, line, actor, again)
+        tell_start(city, line, number)
         runner = _Runner(city, line, contract, number, progress)
         cause: SanquError | None = None
         try:
@@ -66,6 +68,7 @@ def run_line(city: City, name: str, progress: Watcher | None = None, *, actor: s
         with city.db.connection() as conn:
             keeping.end_run(conn, number, state, cause.record() if cause else None)
         run = keeping.run_of(city, number)
+        tell_end(city, line, run)
         with city.db.connection() as conn:
             facts = {"run": number, "state": state.value, **run.counts.model_dump(), "snapshot": run.snapshot}
             append(conn, kind="lines.run", actor=actor, subject=f"dataset:{line.dataset}", facts=facts)

@@ -18,11 +18,11 @@ from sanqu.ground.http import Asking, InCity, lang_of
 from sanqu.ground.i18n import Lang, Text
 from sanqu.ground.pages import render
 from sanqu.ground.people.askers import Asker
-from sanqu.web import accounts, admin, ledger, metrics, network, workbench
+from sanqu.web import accounts, admin, ledger, lineage, metrics, network, workbench
 from sanqu.web.charts import HomeChart, draw_home_chart
 
 router = APIRouter(include_in_schema=False)
-routers = (router, accounts.router, admin.router, ledger.router, metrics.router, network.router, workbench.router)
+routers = (router, accounts.router, admin.router, ledger.router, lineage.router, metrics.router, network.router, workbench.router)
 
 COUNTS = """
 SELECT (SELECT coalesce(sum(rows), 0) FROM lake_dataset) AS rows,

@@ -41,6 +41,7 @@ from sanqu.lines.quarantine import drop, mend, quarantined
 from sanqu.lines.records import Line, Quarantined, Run, RunState
 from sanqu.lines.replay import replay
 from sanqu.lines.sources.reach import without_password
+from sanqu.web.lineage import origins_of
 
 router = APIRouter(include_in_schema=False)
 
@@ -363,7 +364,10 @@ def lineage_part(request: Request, city: InCity, asker: Asking, name: str) -> Re
         "lineStyle": {"color": "source", "opacity": 0.15},
     }  # fmt: skip
     chart = {"tooltip": {"trigger": "item"}, "series": [flow]}
-    return render(request, "web/lineage.html", lines=found, chart=chart, source=dataset.source)
+    return render(
+        request, "web/lineage.html", lines=found, chart=chart, source=dataset.source, contract=lake_of(city).contract(dataset.contract) if dataset.contract else None,
+        origins=origins_of(city, asker, dataset.contract) if dataset.contract and found else {},
+    )  # fmt: skip
 
 
 def _form(request: Request, title: str, lead: str, text: str, fault: SanquError | None) -> HTMLResponse:

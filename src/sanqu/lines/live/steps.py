@@ -88,6 +88,15 @@ def _tables(tree: exp.Expr) -> Iterator[exp.Table]:
             yield table
 
 
+def step_before(line: Line, step: Step) -> str:
+    """The step (or `input`) whose rows this one gathers or sifts."""
+    place = line.steps.index(step)
+    if step.sql:
+        named = {table.name for table in _tables(parse_query(step.sql))}
+        return next((one.name for one in reversed(line.steps[:place]) if one.name in named), "input")
+    return line.steps[place - 1].name if place else "input"
+
+
 @dataclass(frozen=True)
 class Ran:
     """What the steps gave: a relation of rows for the dataset, how far time has come in each step, how many rows were late."""
@@ -125,20 +134,9 @@ class Steps:
         names, after, late = {"input": "temp.main._sanqu_input"}, dict(marks), 0
         for step in self._line.steps:
             if step.window and step.time and not step.dedupe:
-                late += self._gather(duck, step, names[self._before(step)], after)
+                late += self._gather(duck, step, names[step_before(self._line, step)], after)
             names[step.name] = self._run(duck, step, names, after, marks)
         return Ran(f"SELECT * FROM {names[self._line.steps[-1].name]}", after, late)
-
-    def _before(self, step: Step) -> str:
-        """The step whose rows this one gathers or sifts."""
-        place = self._line.steps.index(step)
-        if step.sql:
-            named = {table.name for table in _tables(parse_query(step.sql))}
-            for one in reversed(self._line.steps[:place]):
-                if one.name in named:
-                    return one.name
-            return "input"
-        return self._line.steps[place - 1].name if place else "input"
 
     def _state(self, step: Step) -> str:
         # No dataset can be called so: its name has no slash.
@@ -149,9 +147,9 @@ class Steps:
             return
         if step.dedupe:
             keys = ", ".join(quote_ident(item) for item in step.dedupe)
-            made = f"SELECT {keys}, CAST(NULL AS TIMESTAMP) AS _sanqu_seen FROM {names[self._before(step)]} LIMIT 0"
+            made = f"SELECT {keys}, CAST(NULL AS TIMESTAMP) AS _sanqu_seen FROM {names[step_before(self._line, step)]} LIMIT 0"
         else:
-            made = f"SELECT * FROM {names[self._before(step)]} LIMIT 0"
+            made = f"SELECT * FROM {names[step_before(self._line, step)]} LIMIT 0"
         wanted = [(str(c[0]), str(c[1])) for c in duck.execute(f"DESCRIBE {made}").fetchall()]
         try:
             there = [(str(c[0]), str(c[1])) for c in duck.execute(f"DESCRIBE SELECT * FROM {self._state(step)}").fetchall()]
@@ -180,9 +178,9 @@ class Steps:
     ) -> str:  # fmt: skip
         made = f"_sanqu_step_{step.name}"
         if step.fence is not None:
-            self._fence(duck, step, names[self._before(step)], made)
+            self._fence(duck, step, names[step_before(self._line, step)], made)
         elif step.dedupe:
-            self._dedupe(duck, step, names[self._before(step)], made)
+            self._dedupe(duck, step, names[step_before(self._line, step)], made)
         elif step.window:
             self._windows(duck, step, names, marks.get(step.name, NEVER), (before or {}).get(step.name, NEVER), made)
         else:
@@ -215,7 +213,7 @@ class Steps:
             f"(SELECT s.*, {starts} AS window_start FROM {state} s, range({size // hop}) k(_k)) "
             f"WHERE window_end > TIMESTAMP {literal(before)} AND window_end <= TIMESTAMP {literal(reached)}"
         )
-        text = self._text(step, names, {self._before(step): "temp.main._sanqu_closed"})
+        text = self._text(step, names, {step_before(self._line, step): "temp.main._sanqu_closed"})
         duck.execute(f"CREATE OR REPLACE TEMP TABLE {made} AS {text}")
         last = f"time_bucket(INTERVAL {hop} SECONDS, {time}) + INTERVAL {size} SECONDS"
         duck.execute(f"DELETE FROM {state} WHERE {last} <= TIMESTAMP {literal(reached)}")
