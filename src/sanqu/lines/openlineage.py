@@ -21,7 +21,6 @@ from sanqu.ground.clock import now
 from sanqu.ground.jobs import defer, job
 from sanqu.lake import Contract, lake_of
 from sanqu.lines import keeping
-from sanqu.lines.lineage import columns_of
 from sanqu.lines.records import Counts, Line, Run, RunState
 
 log = logging.getLogger(__name__)
@@ -66,6 +65,9 @@ def event_of(
     cause: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:  # fmt: skip
     """A run event; `cause` is the error of a run that failed."""
+    # What follows SQL is large, and most processes that run lines tell nobody.
+    from sanqu.lines.lineage import columns_of
+
     here, (source_space, source_name) = namespace_of(city), source_of(city, line)
     made = columns_of(line, contract, lake_of(city).contract)
     looked_up = sorted({one.dataset for parts in made.values() for one in parts if one.dataset})
