@@ -53,6 +53,7 @@ class Settings(BaseModel):
     rate_per_minute_key: int = Field(60000, ge=0, description="密钥限流 · open API requests a minute per key; 0: none")
     max_line_mb: int = Field(8, ge=1, le=1024, description="行长上限 · longest line of a text source, in MB")
     max_download_mb: int = Field(4096, ge=1, description="下载上限 · largest source fetched over HTTP, in MB")
+    otlp_url: str = Field("", description="OpenTelemetry · collector that takes traces by OTLP/HTTP, such as http://localhost:4318; empty: none (needs sanqu[telemetry])")
     openlineage_url: str = Field("", description="OpenLineage · where events of runs are sent (POST); empty: nowhere")
     closed_networks: str = Field("", description="关闭的网段 · networks that stewards' lines may not reach, such as 10.1.0.0/24")
     keep_snapshots_days: int = Field(30, ge=1, description="快照保留 · days a snapshot can be travelled to")

@@ -16,6 +16,7 @@ from sanqu.ground.errors import SanquError
 from sanqu.ground.http import Asking, InCity, asker_of, lang_of
 from sanqu.ground.hub import hub_of
 from sanqu.ground.people.askers import Asker
+from sanqu.ground.telemetry import tracer_of
 from sanqu.sharing.feed import Feed, read_feed
 from sanqu.sharing.limits import limit_rate
 from sanqu.sharing.views import view_of
@@ -104,7 +105,8 @@ class _Telling:
                 until = time.monotonic() + QUIET_SECONDS
                 while True:
                     if (way := ways.due()) is not None:
-                        yield _event("way", at, way)
+                        told = tracer_of(self._city).note("deliver", way["trace"], way["committed"], way["told"], dataset=self._dataset, via="feed")
+                        yield _event("way", at, {**way, "trace": told})
                     message = await listening.next(max(0.0, until - time.monotonic()))
                     if message is None or "committed" not in message:
                         break

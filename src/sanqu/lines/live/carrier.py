@@ -23,6 +23,7 @@ from sanqu.ground.clock import now
 from sanqu.ground.database import Connection
 from sanqu.ground.errors import SanquError, Unavailable
 from sanqu.ground.i18n import Text
+from sanqu.ground.telemetry import tracer_of
 from sanqu.lake import Commit, Hand, lake_of
 from sanqu.lines.live import standing
 from sanqu.lines.live.lanes import Allowance, Lane, Turns
@@ -179,7 +180,8 @@ class Carrier:
             if held is None:
                 continue
             held.position = portion.end
-            way = _event(name, told, portion, carried)
+            traces = self._trace(name, portion, carried)
+            way = _event(name, told, portion, carried, traces)
             held.meter.note(told, portion.ages, carried.at, way)
             for key in standing.COUNTED:
                 held.totals[key] = held.totals.get(key, 0) + int(getattr(told, key))
@@ -191,6 +193,14 @@ class Carrier:
         if time.monotonic() - self._purged_at > PURGE_SECONDS:
             self._purged_at = time.monotonic()
             await self._purge()
+
+    def _trace(self, name: str, portion: Portion, carried: Carried) -> list[str]:
+        """A span for each message that is in the lake now; the traces as they go on from here."""
+        tracer = tracer_of(self.city)
+        if not tracer.on:
+            return portion.traces
+        end = int(carried.at.timestamp() * 1000)
+        return [tracer.note("carry", trace, min(portion.kept, end), end, line=name, snapshot=carried.snapshot or 0) for trace in portion.traces]
 
     async def _purge(self) -> None:
         """Messages that are in the lake need not wait in the stream."""
@@ -333,7 +343,7 @@ class _Bench:
         return newest, told
 
 
-def _event(name: str, told: Told, portion: Portion, carried: Carried) -> dict[str, Any]:
+def _event(name: str, told: Told, portion: Portion, carried: Carried, traces: list[str]) -> dict[str, Any]:
     """What whoever watches the line is told: counts, the snapshot, and the moments (ms) of the rows' way.
 
     `source` is when the oldest and the youngest row came to be, `gathered` when JetStream kept the youngest, then checked, committed.
@@ -344,7 +354,7 @@ def _event(name: str, told: Told, portion: Portion, carried: Carried) -> dict[st
         "updated": told.updated, "deleted": told.deleted, "refused": told.refused, "late": told.late,
         "source": [min(ages, default=0), max(ages, default=0)], "gathered": portion.kept,
         "checked": int(carried.checked.timestamp() * 1000), "committed": int(carried.at.timestamp() * 1000),
-        "told": int(now().timestamp() * 1000), "worked": round(carried.seconds * 1000), "traces": portion.traces[-3:],
+        "told": int(now().timestamp() * 1000), "worked": round(carried.seconds * 1000), "traces": traces[-3:],
     }  # fmt: skip
 
 

@@ -15,6 +15,7 @@ from sanqu.ground.city import City
 from sanqu.ground.clock import now
 from sanqu.ground.errors import BadInput, SanquError
 from sanqu.ground.i18n import Text
+from sanqu.ground.telemetry import tracer_of
 from sanqu.lines.live.envelope import AT, TRACE, TRACEPARENT, chunked, new_trace
 from sanqu.lines.live.stream import connect, ensure_stream, put
 from sanqu.lines.records import Line
@@ -64,12 +65,16 @@ class PushDoor:
         if line.name not in self._known:
             await ensure_stream(js, line)
             self._known.add(line.name)
-        headers = {AT: str(int(now().timestamp() * 1000)), TRACE: trace if TRACEPARENT.fullmatch(trace) else new_trace()}
+        at, given = int(now().timestamp() * 1000), trace if TRACEPARENT.fullmatch(trace) else ""
+        own, span = tracer_of(self._city).begin("gather", given, at, line=line.name, rows=rows, via="push")
         try:
-            fresh = await put(js, line, payload, headers, mark)
+            fresh = await put(js, line, payload, {AT: str(at), TRACE: own or new_trace()}, mark)
         except SanquError:
             self._known.discard(line.name)
             raise
+        finally:
+            if span is not None:
+                span.end()
         return Accepted(rows, 0 if fresh else rows)
 
     async def aclose(self) -> None:

@@ -13,6 +13,7 @@ from nats.js.api import ConsumerConfig
 from nats.js.errors import Error as JsError
 from nats.js.errors import NotFoundError
 
+from sanqu.ground.telemetry import tracer_of
 from sanqu.lines.live.gather.outlet import Gathering, Outlet
 from sanqu.lines.live.standing import set_state
 from sanqu.lines.live.stream import away, connect
@@ -29,7 +30,7 @@ def gather(gathering: Gathering) -> None:
 async def _gather(gathering: Gathering) -> None:
     source = gathering.line.source
     other = await connect(source.url, f"sanqu {gathering.line.name}")
-    outlet = Outlet(gathering.client, gathering.line, ordered=False)
+    outlet = Outlet(gathering.client, gathering.line, tracer_of(gathering.city), ordered=False)
     try:
         await outlet.open()
         await asyncio.to_thread(set_state, gathering.city, gathering.line.name, "flowing")

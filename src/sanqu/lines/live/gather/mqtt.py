@@ -16,6 +16,7 @@ from paho.mqtt.properties import Properties
 
 from sanqu.ground.errors import Unavailable
 from sanqu.ground.i18n import Text
+from sanqu.ground.telemetry import tracer_of
 from sanqu.lines.live.gather.outlet import Gathering, Outlet
 from sanqu.lines.live.standing import set_state
 from sanqu.lines.sources.reach import without_password
@@ -29,7 +30,7 @@ CONNECT_SECONDS = 10.0
 
 def gather(gathering: Gathering) -> None:
     """Take messages until told to stop; runs in a thread of its own. Raises `Unavailable` while the broker is away."""
-    outlet = Outlet(gathering.client, gathering.line, ordered=False)
+    outlet = Outlet(gathering.client, gathering.line, tracer_of(gathering.city), ordered=False)
     gathering.wait_for(outlet.open())
     with _subscribed(gathering) as (client, arrived, broken):
         set_state(gathering.city, gathering.line.name, "flowing")

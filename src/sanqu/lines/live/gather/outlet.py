@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from nats.aio.client import Client
 from nats.errors import Error as NatsError
@@ -14,8 +15,10 @@ from nats.js.api import PubAck
 from nats.js.errors import APIError, NoStreamResponseError
 
 from sanqu.ground.city import City
+from sanqu.ground.clock import now
 from sanqu.ground.errors import SanquError, Unavailable
 from sanqu.ground.i18n import Text
+from sanqu.ground.telemetry import Tracer, tracer_of
 from sanqu.lake import Contract
 from sanqu.lines.live.envelope import AT, CHANGES, FORM, TRACE, Change, encode_changes, new_trace
 from sanqu.lines.live.stream import FULL, away, ensure_stream, full, stream_name, subject_of
@@ -33,8 +36,8 @@ class Outlet:
     Where the source has no order that must be kept, `ordered` is False, and others may write too.
     """
 
-    def __init__(self, client: Client, line: Line, *, ordered: bool = True) -> None:
-        self.line, self._ordered = line, ordered
+    def __init__(self, client: Client, line: Line, tracer: Tracer, *, ordered: bool = True) -> None:
+        self.line, self._ordered, self._tracer = line, ordered, tracer
         self._js = client.jetstream()
         self._last = 0
         self._epoch = ""
@@ -53,7 +56,8 @@ class Outlet:
         """Send a message; raises what befell it or one before it."""
         while self._sent and (self._sent[0].done() or len(self._sent) >= WINDOW):
             await self._next_kept()
-        said = {TRACE: new_trace(), **headers, "Nats-Expected-Stream": stream_name(self.line.name)}
+        trace, span = self._begin_trace(headers)
+        said = {**headers, TRACE: trace, "Nats-Expected-Stream": stream_name(self.line.name)}
         if self._ordered:
             said["Nats-Expected-Last-Sequence"] = str(self._last)
         try:
@@ -62,6 +66,15 @@ class Outlet:
             raise away(fault) from fault
         self._last += 1
         self._sent.append(kept)
+        if span is not None:
+            kept.add_done_callback(lambda _kept: span.end())
+
+    def _begin_trace(self, headers: Mapping[str, str]) -> tuple[str, Any]:
+        """The trace that the message belongs to, from the moment at which its rows came to be at their source."""
+        given = headers.get(TRACE, "")
+        at = int(headers.get(AT) or now().timestamp() * 1000)
+        trace, span = self._tracer.begin("gather", given, at, line=self.line.name, via=self.line.source.kind)
+        return trace or new_trace(), span
 
     async def settle(self) -> None:
         """Wait until all that was sent is kept; raises what befell it."""
@@ -111,7 +124,7 @@ class Writer:
 
     def __init__(self, gathering: Gathering) -> None:
         self._gathering = gathering
-        self._outlet = Outlet(gathering.client, gathering.line)
+        self._outlet = Outlet(gathering.client, gathering.line, tracer_of(gathering.city))
         self._held: list[Change] = []
         self._size = 0
         self._at = 0
