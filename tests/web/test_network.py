@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import itertools
+import re
 import time
 from collections.abc import Iterator
 
@@ -142,6 +143,18 @@ def test_a_device_is_added_on_the_lines_page_sends_and_its_rows_are_seen_on_thei
     expect(admin.get_by_role("button", name="启用")).to_be_visible()
     admin.get_by_role("button", name="移除").click()
     expect(admin.get_by_text("还没有设备")).to_be_visible()
+
+
+def test_the_workbench_does_not_offer_to_run_what_flows_by_itself(admin: Page, quzhou: City) -> None:
+    make(quzhou, "levels-rest", {"kind": "push"})
+    admin.goto("/workbench")
+    row = admin.get_by_role("row").filter(has_text="levels-rest")
+    expect(row.get_by_role("button", name="运行")).to_have_count(0)
+    row.get_by_role("link", name="状态").click()
+    expect(admin).to_have_url(re.compile("/live/levels-rest$"))
+    admin.goto("/workbench/lines/levels-rest")
+    expect(admin).to_have_url(re.compile("/live/levels-rest$"))
+    assert admin.request.post("/api/lines/levels-rest/run").json()["code"] == "lines.live"
 
 
 def test_an_administrator_sets_the_lanes(admin: Page) -> None:

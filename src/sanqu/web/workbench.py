@@ -37,6 +37,7 @@ from sanqu.lines.keeping import (
     runs,
     save_line,
 )
+from sanqu.lines.live.watch import watch_lines
 from sanqu.lines.quarantine import drop, mend, quarantined
 from sanqu.lines.records import Line, Quarantined, Run, RunState
 from sanqu.lines.replay import replay
@@ -161,6 +162,7 @@ def workbench(request: Request, city: InCity, asker: SignedIn, q: str = "", data
     return render(
         request, "web/workbench.html", lines=shown, q=q, drafts=_drafts(city, asker), waiting=sum(bad for _, _, bad in shown),
         failed=sum(run is not None and run.state == RunState.FAILED for _, run, _ in shown),
+        states={one.line.name: one.state for one in watch_lines(city, asker)} if any(line.live for line in found) else {},
     )  # fmt: skip
 
 
@@ -350,7 +352,7 @@ def lineage_part(request: Request, city: InCity, asker: Asking, name: str) -> Re
     found = _with_last_runs(city, lines(city, dataset=dataset.contract or name))
     nodes, links = [{"name": dataset.name, "depth": 2}], []
     for line, run, _ in found:
-        source = f"{line.source.kind}: {line.source.path.rsplit('/', 1)[-1] or line.source.generator or line.source.dataset or line.source.table or '…'}"
+        source = f"{line.source.kind}: {line.source.path.rsplit('/', 1)[-1] or line.source.generator or line.source.dataset or line.source.table or line.source.topic or line.source.subject or '…'}"
         weight = max(1, (run.inserted + run.updated + run.unchanged) if run else 1)
         nodes += [{"name": source, "depth": 0}, {"name": f"⇢ {line.name}", "depth": 1}]
         links += [
