@@ -33,7 +33,7 @@ from sanqu.ground.people.keys import make_key, revoke_key
 from sanqu.ground.people.persons import RoleName, add_person, asker_for, set_roles
 from sanqu.lake.upkeep import thin
 from sanqu.lines.live.stream import connect
-from sanqu.sharing.grants import withdraw_grant
+from sanqu.sharing.grants import Quota, withdraw_grant
 from sanqu.sharing.subscribers import keeping
 from sanqu.sharing.subscribers.deliver import MOST_ROWS, deliver, delivering, pause_after, send_test
 from sanqu.sharing.subscribers.post import retry_after
@@ -283,6 +283,18 @@ def test_a_grant_masks_what_is_told_and_withdrawn_stops_it_with_the_clause(town:
     keeping.resume(town, officer, number)
     deliver(town, number)
     assert receiver.changes[-1]["row"]["name"] == "li si" and seen(town, number).state == "on"
+
+
+def test_a_quota_that_is_used_up_stops_it_with_nothing_told_in_part(town: City, grant: Granting, receiver: Receiver) -> None:
+    officer = person(town, "wang", "officer", "330802")
+    grant("residents", f"user:{officer.user_id}", name="plain", quota=Quota(rows=3))
+    number = subscribed(town, officer, receiver.url, "residents", purpose="relief", items=("name",))
+    rows = "SELECT 'ID000' || i AS id, 'new ' || i AS name, '330802001' AS town, 30::BIGINT AS age, 1.0 AS income, 'd' AS diagnosis FROM range({n}) t(i)"
+    write(town, "residents", rows.format(n=4))
+    deliver(town, number)
+    stopped = seen(town, number)
+    assert receiver.got == [] and stopped.state == "stopped" and stopped.cause is not None and stopped.cause["code"] == "sharing.quota"
+    assert stopped.next_try is not None and stopped.lag > 0
 
 
 def test_only_rows_of_the_own_town_are_told_and_none_once_the_role_is_gone(town: City, receiver: Receiver) -> None:

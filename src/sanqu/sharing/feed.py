@@ -10,7 +10,7 @@ import duckdb
 import orjson
 
 from sanqu.ground.city import City
-from sanqu.ground.errors import BadInput, SanquError
+from sanqu.ground.errors import BadInput, Conflict, SanquError
 from sanqu.ground.i18n import Text
 from sanqu.ground.people.askers import Asker
 from sanqu.lake import lake_of, quote_ident
@@ -80,7 +80,9 @@ def read_feed(
     changes = _changes(city, view, chosen, _Span(after, end, told, most))
     if changes:
         # Looking without finding anything uses no quota up.
-        rows_left(city, view)
+        left = rows_left(city, view)
+        if left is not None and len(changes) > left:
+            raise _over_quota(view, len(changes), left)
         note_view(city, view, via=via, items=chosen, rows=len(changes), query=f"{after}–{told}")
     return Feed(dataset, after, told, tuple(changes or ()), changes is None)
 
@@ -143,6 +145,18 @@ def _rows(duck: duckdb.DuckDBPyConnection, query: str) -> list[dict[str, Any]]:
     answered = duck.execute(query)
     names = [str(column[0]) for column in answered.description or ()]
     return [dict(zip(names, row, strict=True)) for row in answered.fetchall()]
+
+
+def _over_quota(view: View, wanted: int, left: int) -> Conflict:
+    """Changes told in part would be lost in part: a reader who may not have all of them gets none."""
+    return Conflict(
+        "sharing.quota",
+        Text(zh=f"有 {wanted} 行变更，授权今天只剩 {left} 行", en=f"{wanted} rows changed; the grant has {left} left for today"),
+        Text(zh="明天再读，或申请更大的额度", en="Read again tomorrow, or apply for a larger quota"),
+        view.dataset.name,
+        facts={"rows": wanted, "left": left},
+        status=429,
+    )
 
 
 def _expired(view: View, after: int, fault: duckdb.Error) -> SanquError:

@@ -43,6 +43,8 @@ MOST_ROWS = 10_000
 LONGEST_PAUSE = 600.0
 # What the law refuses is asked again after so long; what broke here, sooner.
 REFUSED_SECONDS, BROKEN_SECONDS = 600.0, 15.0
+# Each look uses up a read of a quota that counts reads.
+QUOTA_SECONDS = 3600.0
 
 DUE = """
 SELECT s.id, s.person FROM sharing_subscription s
@@ -130,7 +132,7 @@ def deliver(city: City, number: int) -> None:
         _stop(city, turn, fault, BROKEN_SECONDS)
         return
     except SanquError as fault:
-        _stop(city, turn, fault, REFUSED_SECONDS)
+        _stop(city, turn, fault, QUOTA_SECONDS if fault.code == "sharing.quota" else REFUSED_SECONDS)
         return
     _send(city, turn, letter, feed)
 
