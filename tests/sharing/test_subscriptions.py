@@ -31,6 +31,7 @@ from sanqu.ground.ledger import integrate, read_entries
 from sanqu.ground.people.askers import SYSTEM, Asker
 from sanqu.ground.people.keys import make_key, revoke_key
 from sanqu.ground.people.persons import RoleName, add_person, asker_for, set_roles
+from sanqu.lake import lake_of
 from sanqu.lake.upkeep import thin
 from sanqu.lines.live.stream import connect
 from sanqu.sharing.grants import Quota, withdraw_grant
@@ -330,7 +331,19 @@ def test_a_subscription_ends_with_the_key_that_made_it(town: City, receiver: Rec
     assert receiver.got == [] and cause is not None and cause["code"] == "subscriptions.nobody"
 
 
-def test_too_much_and_too_long_ago_are_told_as_reload(town: City, admin: Asker, receiver: Receiver) -> None:
+def test_what_changed_too_long_ago_to_be_kept_is_told_as_reload(town: City, admin: Asker, receiver: Receiver) -> None:
+    number = subscribed(town, admin, receiver.url)
+    last = [write(town, "shops", SHOP.format(no=1, turnover=turnover)) for turnover in range(4)][-1]
+    lake_of(town).maintain(keep_days=0)
+    deliver(town, number)
+    (said,) = receiver.told
+    assert said["type"] == "dataset.reload" and said["data"]["snapshot"] >= last
+    write(town, "shops", SHOP.format(no=2, turnover=77))
+    deliver(town, number)
+    assert [change["row"]["turnover"] for change in receiver.changes] == [77.0]
+
+
+def test_too_much_is_told_as_reload(town: City, admin: Asker, receiver: Receiver) -> None:
     number = subscribed(town, admin, receiver.url)
     last = write(town, "shops", f"SELECT i AS no, '330802001' AS town, 1.0::DOUBLE AS turnover, 'ID0003' AS owner FROM range({MOST_ROWS + 1}) t(i)")
     deliver(town, number)
