@@ -22,9 +22,11 @@ app = typer.Typer(add_completion=False)
 ROOMS_WITH_JOBS = (
     "sanqu.cases.deadlines",
     "sanqu.lake.history",
+    "sanqu.lake.upkeep",
     "sanqu.lines.live.promise",
     "sanqu.lines.openlineage",
     "sanqu.lines.run",
+    "sanqu.lines.live.positions",
     "sanqu.catalog.quality",
     "sanqu.catalog.harvest",
     "sanqu.sharing.grading",

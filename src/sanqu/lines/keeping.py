@@ -192,6 +192,7 @@ def save_line(city: City, line: Line, asker: Asker, *, new: bool = False) -> Lin
             refuse_stranger(city, str(held["dataset"]), asker)
         approved = asker.label if asker.is_admin else ""
         values = (line.name, line.dataset, Jsonb(line.descriptor()), line.enabled, line.schedule, following, approved)
+        _leave_source(conn, line.name, line)
         conn.execute(SAVE_LINE, values)
         if line.live:
             make_live(conn, line)
@@ -234,6 +235,20 @@ def make_live(conn: Connection, line: Line) -> None:
     conn.execute(MAKE_LIVE, (line.name, line.lane))
 
 
+LEFT_AT_SOURCE = """
+SELECT l.body, k.source FROM lines_line l JOIN live_line k ON k.line = l.name WHERE l.name = %s AND k.source ? 'slot'
+"""
+LEAVE = "INSERT INTO live_left (line, body, source) VALUES (%s, %s, %s)"
+
+
+def _leave_source(conn: Connection, name: str, instead: Line | None = None) -> None:
+    """Remember what a live line leaves at a source that it follows no more, so that it is taken away there."""
+    row = conn.execute(LEFT_AT_SOURCE, (name,)).fetchone()
+    if row is not None and (instead is None or Line.from_descriptor(row["body"]).origin != instead.origin):
+        conn.execute(LEAVE, (name, Jsonb(row["body"]), Jsonb(row["source"])))
+        conn.execute("UPDATE live_line SET source = source - 'slot' - 'publication' WHERE line = %s", (name,))
+
+
 def next_time(schedule: str, after: datetime | None = None) -> datetime:
     """When a cron `schedule` (UTC) is due next."""
     found: datetime = croniter(schedule, after or now()).get_next(datetime)
@@ -259,6 +274,7 @@ def delete_line(city: City, name: str, asker: Asker) -> None:
     line = line_of(city, name)
     refuse_stranger(city, line.dataset, asker)
     with city.db.connection() as conn:
+        _leave_source(conn, name)
         conn.execute("DELETE FROM lines_line WHERE name = %s", (name,))
         conn.execute("DELETE FROM lines_unit WHERE line = %s", (name,))
         append(conn, kind="lines.delete", actor=asker.label, subject=f"line:{name}")

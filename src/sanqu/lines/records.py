@@ -7,6 +7,7 @@ import tomllib
 from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
+from hashlib import sha1
 from typing import Any, Literal, Self
 
 from croniter import croniter
@@ -157,6 +158,14 @@ class Line(BaseModel):
     lane: str = "general"
     steps: tuple[Step, ...] = ()
     input: tuple[Item, ...] = ()
+
+    @property
+    def origin(self) -> str:
+        """A short name of where the rows come from and go to: places in one source say nothing about another."""
+        source = self.source
+        said = (source.kind, re.sub(r"://[^/@]*@", "://", source.url), source.table, source.path, source.topic, source.subject,
+                source.dataset, self.dataset)  # fmt: skip
+        return sha1("\n".join(said).encode(), usedforsecurity=False).hexdigest()[:12]
 
     @property
     def live(self) -> bool:

@@ -9,5 +9,6 @@ portion.py    a line's part of a round: checked, collapsed, written
 positions.py  where a line stands: in the lake's own commits, noted beside them
 lanes.py      whose turn it is
 carrier.py    a lane at work
+sweeping.py   what lines that are gone left behind
 process.py    everything above in one process
 """

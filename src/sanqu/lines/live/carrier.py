@@ -21,16 +21,18 @@ from nats.js.errors import Error as JsError
 from sanqu.ground.city import City
 from sanqu.ground.clock import now
 from sanqu.ground.database import Connection
-from sanqu.ground.errors import SanquError, Unavailable
+from sanqu.ground.errors import BadInput, SanquError, Unavailable
 from sanqu.ground.i18n import Text
 from sanqu.ground.telemetry import tracer_of
 from sanqu.lake import Commit, Hand, lake_of
 from sanqu.lines.live import standing
 from sanqu.lines.live.lanes import Allowance, Lane, Turns
+from sanqu.lines.live.locks import carried_alone
 from sanqu.lines.live.meters import Meter
 from sanqu.lines.live.portion import Portion, Shape, Told, Work, read_portion, unit_of
 from sanqu.lines.live.positions import AUTHOR, Position, note_positions, positions_of
 from sanqu.lines.live.steps import Steps
+from sanqu.lines.live.stream import standing as stream_standing
 from sanqu.lines.live.stream import stream_name
 from sanqu.lines.live.tap import Message, Tap
 from sanqu.lines.records import Line
@@ -131,7 +133,7 @@ class Carrier:
             await self._wait()
             batches = self._take()
             if not batches:
-                # The lane has carried what it may for now.
+                # The lane has carried all it may for now: others go on meanwhile.
                 await asyncio.sleep(ALLOWANCE_SECONDS)
                 continue
             try:
@@ -140,8 +142,9 @@ class Carrier:
                 self.turns.note(self.lane, carried.seconds)
                 await self._settle(carried)
                 pause = 0.25
-            except (SanquError, duckdb.Error, psycopg.Error) as fault:
-                log.warning("lane %s: a round failed and is tried again in %.1f s: %s", self.lane.name, pause, fault)
+            except Exception as fault:
+                told = log.warning if isinstance(fault, SanquError | duckdb.Error | psycopg.Error) else log.exception
+                told("lane %s: a round failed and is tried again in %.1f s: %s", self.lane.name, pause, fault)
                 await self._begin_again(_cause(self.lane.name, fault), pause)
                 pause = min(30.0, pause * 2)
 
@@ -169,8 +172,8 @@ class Carrier:
         batches = []
         waiting = [held for held in self.drinking.values() if held.tap.held]
         for held in waiting:
-            most = MOST_MESSAGES if allowed is None else max(1, allowed // len(waiting))
-            messages = held.tap.take(most, MOST_BYTES)
+            most = None if allowed is None else max(1, allowed // len(waiting))
+            messages = held.tap.take(MOST_MESSAGES, MOST_BYTES, most)
             batches.append(Batch(held.shape, held.position, held.tap.epoch, held.run, messages))
         return batches
 
@@ -203,12 +206,17 @@ class Carrier:
         return [tracer.note("carry", trace, min(portion.kept, end), end, line=name, snapshot=carried.snapshot or 0) for trace in portion.traces]
 
     async def _purge(self) -> None:
-        """Messages that are in the lake need not wait in the stream."""
+        """Messages that are in the lake need not wait in the stream.
+
+        A stream that was made anew counts from 1 again: what the lake has of the old one takes nothing out of it.
+        """
+        js = self.client.jetstream()
         for held in list(self.drinking.values()):
-            if held.position.seq > held.purged:
-                with suppress(NatsError, JsError, TimeoutError):
-                    await self.client.jetstream().purge_stream(stream_name(held.line.name), seq=held.position.seq + 1)
-                    held.purged = held.position.seq
+            if held.position.seq > held.purged and held.position.epoch == held.tap.epoch:
+                with suppress(SanquError, NatsError, JsError, TimeoutError):
+                    if (await stream_standing(js, held.line.name)).epoch == held.position.epoch:
+                        await js.purge_stream(stream_name(held.line.name), seq=held.position.seq + 1)
+                        held.purged = held.position.seq
 
     async def _begin_again(self, fault: SanquError, pause: float) -> None:
         """Whether the round went in nobody knows: every line begins anew from where the lake says it stands."""
@@ -293,17 +301,20 @@ class _Bench:
 
     def _check(self, batch: Batch, works: dict[str, Work], faults: dict[str, SanquError]) -> None:
         name = batch.shape.line.name
-        portion = read_portion(batch.shape, batch.position, batch.epoch, batch.messages)
-        work = works[name] = Work(self.city, self.tools()[0], portion, batch.run)
         try:
-            work.check()
+            portion = read_portion(batch.shape, batch.position, batch.epoch, batch.messages)
+            works[name] = Work(self.city, self.tools()[0], portion, batch.run)
+            works[name].check()
         except SanquError as fault:
             if isinstance(fault, Unavailable):
                 raise
             faults[name] = fault
-        except duckdb.Error as fault:
+        except psycopg.Error:
+            raise
+        except Exception as fault:
+            log.exception("live %s: its rows cannot be checked", name)
             faults[name] = _cause(name, fault)
-        if name in faults:
+        if name in faults and name in works:
             works.pop(name).close()
 
     def _write(
@@ -320,11 +331,29 @@ class _Bench:
             return Commit(AUTHOR, ", ".join(works), {"lines": {name: end.as_json() for name, end in ends().items()}})
 
         def write(hand: Hand) -> dict[str, Told]:
-            return {name: work.write(hand) for name, work in works.items()}
+            self._refuse_overtaken(conn, works)
+            return {name: _written(name, work, hand) for name, work in works.items()}
 
-        joint = lake_of(self.city).together(commit, keyed, write, duck=duck, conn=conn)
+        alone = [*keyed, *(carried_alone(name) for name in works)]
+        joint = lake_of(self.city).together(commit, alone, write, duck=duck, conn=conn)
         note_positions(conn, ends(), joint.snapshot)
         return joint.snapshot, joint.result
+
+    def _refuse_overtaken(self, conn: Connection, works: Mapping[str, Work]) -> None:
+        """Raise `Unavailable` when somebody else carried one of the lines since its messages were taken.
+
+        Who lost the connection of its locks carries on until it notices; nobody writes what another wrote meanwhile.
+        """
+        now_at = positions_of(self.city, conn, works)
+        for name, work in works.items():
+            start = work.portion.start
+            if name not in now_at or (now_at[name].epoch, now_at[name].seq, now_at[name].place) != (start.epoch, start.seq, start.place):
+                raise Unavailable(
+                    "live.overtaken",
+                    Text(zh="另一个进程已承运了这些行，或专线已删除", en="Another process has carried these rows, or the line is gone"),
+                    Text(zh="自动从数据湖里的进度重新开始", en="It begins again from where the lake stands, by itself"),
+                    name,
+                )
 
     def _one_by_one(
         self, works: Mapping[str, Work], faults: dict[str, SanquError], duck: duckdb.DuckDBPyConnection, conn: Connection
@@ -341,6 +370,22 @@ class _Bench:
             except SanquError as fault:
                 faults[name] = fault
         return newest, told
+
+
+def _written(name: str, work: Work, hand: Hand) -> Told:
+    try:
+        return work.write(hand)
+    except (SanquError, duckdb.Error, psycopg.Error):
+        raise
+    except Exception as fault:
+        log.exception("live %s: its rows cannot be written", name)
+        said = f"{type(fault).__name__}: {fault}"[:300]
+        raise BadInput(
+            "live.broke",
+            Text(zh=f"装载中断：{said}", en=f"Carrying broke off: {said}"),
+            Text(zh="会自动重试；日志里有细节", en="It is tried again by itself; the log has the details"),
+            name,
+        ) from fault
 
 
 def _event(name: str, told: Told, portion: Portion, carried: Carried, traces: list[str]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import re
 import secrets
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import orjson
 
@@ -18,7 +18,9 @@ CHANGES = "changes"
 Op = Literal["put", "part", "drop", "clear"]
 # Where a change stands in its source; what comes later is greater.
 Place = tuple[int, ...]
+OPS: dict[str, Op] = {one: one for one in get_args(Op)}
 LONGEST_SHOWN = 2_000
+TOO_DEEP = "[[[[ …"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +58,17 @@ def _decode_changes(payload: bytes) -> Iterator[Change | Unread]:
     for line in payload.split(b"\n"):
         try:
             op, place, values = orjson.loads(line)
-            yield Change(op, values, None if place is None else tuple(place))
         except (orjson.JSONDecodeError, ValueError, TypeError):
             yield _unread(line)
+            continue
+        if isinstance(op, str) and op in OPS and isinstance(values, dict) and _is_place(place):
+            yield Change(OPS[op], values, None if place is None else tuple(place))
+        else:
+            yield _unread(line)
+
+
+def _is_place(said: Any) -> bool:
+    return said is None or (isinstance(said, list) and bool(said) and all(type(part) is int for part in said))
 
 
 def _decode_rows(payload: bytes) -> Iterator[Change | Unread]:
@@ -79,7 +89,15 @@ def _decode_rows(payload: bytes) -> Iterator[Change | Unread]:
 
 def _rows_in(value: Any) -> Iterator[Change | Unread]:
     for one in value if isinstance(value, list) else [value]:
-        yield Change("put", one) if isinstance(one, dict) else _unread(orjson.dumps(one))
+        yield Change("put", one) if isinstance(one, dict) else _unread(shown(one).encode())
+
+
+def shown(value: Any) -> str:
+    """A JSON value as people are shown it; reading takes deeper nesting than writing does."""
+    try:
+        return orjson.dumps(value, default=str).decode()
+    except TypeError:
+        return TOO_DEEP
 
 
 def _unread(text: bytes) -> Unread:

@@ -41,10 +41,14 @@ class Turns:
         self._free = at_once
         self._waiting: list[tuple[str, asyncio.Future[None]]] = []
         self._carried: dict[str, float] = {}
+        # How far the lane that came last had carried when its turn began: who rested begins there.
+        self._reached = 0.0
 
     @asynccontextmanager
     async def turn(self, lane: str) -> AsyncIterator[None]:
         """Hold a turn for as long as the `async with` lasts."""
+        # One that rested does not save up.
+        self._carried[lane] = max(self._carried.get(lane, 0.0), self._reached)
         if not self._free:
             gate = asyncio.get_running_loop().create_future()
             self._waiting.append((lane, gate))
@@ -58,6 +62,7 @@ class Turns:
                 raise
         else:
             self._free -= 1
+        self._reached = max(self._reached, self._carried[lane])
         try:
             yield
         finally:
@@ -65,9 +70,7 @@ class Turns:
 
     def note(self, lane: Lane, seconds: float) -> None:
         """A lane was at work for so long."""
-        # One that rested does not save up: it begins where the least busy stands.
-        least = min(self._carried.values(), default=0.0)
-        self._carried[lane.name] = max(self._carried.get(lane.name, least), least) + seconds / lane.weight
+        self._carried[lane.name] = self._carried.get(lane.name, self._reached) + seconds / lane.weight
 
     def _give_back(self) -> None:
         self._waiting = [(name, gate) for name, gate in self._waiting if not gate.done()]

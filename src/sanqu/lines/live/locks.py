@@ -20,6 +20,11 @@ GIVE = "SELECT pg_advisory_unlock(%s, hashtext(%s))"
 WAIT_SECONDS = 30
 
 
+def carried_alone(line: str) -> str:
+    """The name under which rounds of a line go into the lake one after the other, whoever carries it."""
+    return f"live/{line}"
+
+
 class Locks:
     """What this process holds, on one connection; with the connection all of it goes."""
 

@@ -15,7 +15,7 @@ from sanqu.lake import Change as Written
 from sanqu.lake import Contract, Hand, quote_ident
 from sanqu.lake.tables import table_of
 from sanqu.lines.checks import Checks, compile_checks
-from sanqu.lines.live.envelope import AT, FORM, TRACE, Change, Unread, decode
+from sanqu.lines.live.envelope import AT, CHANGES, FORM, TOO_DEEP, TRACE, Change, Unread, decode
 from sanqu.lines.live.positions import Position
 from sanqu.lines.live.rows import Matcher, cell_text, text_table
 from sanqu.lines.live.steps import Steps, input_contract
@@ -26,6 +26,8 @@ from sanqu.lines.staging import Stage, iter_rows
 from sanqu.lines.wording import word_fault
 
 _numbers = itertools.count(1)
+# Sources whose changes our own gatherers put together: only there may a message say that a row goes, or that all do.
+WITH_CHANGES = ("postgres", "mysql", "feed", "tail")
 
 
 @dataclass(frozen=True)
@@ -113,15 +115,15 @@ class Told:
 
 def read_portion(shape: Shape, start: Position, epoch: str, messages: Sequence[Message]) -> Portion:
     """Read the messages of a line that come after `start`, in order."""
-    held = start.place
-    end = replace(start, epoch=epoch, seq=max(messages[-1].seq, start.seq if start.epoch == epoch else 0))
+    held = start.place_in(shape.line)
+    end = replace(start, epoch=epoch, origin=shape.line.origin, seq=max(messages[-1].seq, start.seq if start.epoch == epoch else 0))
     portion = Portion(shape, start, end)
     for message in messages:
         if start.epoch == epoch and message.seq <= start.seq:
             continue
         before = len(portion.rows)
         topic = _topic(shape.line, message.subject)
-        for number, one in enumerate(decode(message.payload, message.headers.get(FORM)), 1):
+        for number, one in enumerate(decode(message.payload, _form(shape.line, message)), 1):
             if isinstance(one, Unread):
                 portion.refusals.append(_unread(message.seq, number, one))
             elif one.place is not None and held is not None and one.place <= held:
@@ -129,12 +131,24 @@ def read_portion(shape: Shape, start: Position, epoch: str, messages: Sequence[M
             else:
                 held = one.place if one.place is not None else held
                 _add(portion, message.seq, number, one if topic is None else with_topic(one, topic))
-        portion.ages.append((int(message.headers.get(AT) or message.kept), len(portion.rows) - before))
+        portion.ages.append((_moment_of(message), max(0, len(portion.rows) - before)))
         portion.kept = max(portion.kept, message.kept)
         if trace := message.headers.get(TRACE):
             portion.traces.append(trace)
     portion.end = replace(portion.end, place=held)
     return portion
+
+
+def _form(line: Line, message: Message) -> str | None:
+    form = message.headers.get(FORM)
+    return form if form != CHANGES or line.source.kind in WITH_CHANGES else None
+
+
+def _moment_of(message: Message) -> int:
+    """When a message's rows came to be (ms): what it says itself, if that is a moment before it was kept."""
+    said = message.headers.get(AT, "")
+    # Whoever says later has a clock that is ahead: by it rows would have been seen before they were there.
+    return min(int(said), message.kept) if said.isascii() and said.isdigit() and len(said) < 16 else message.kept
 
 
 def _topic(line: Line, subject: str) -> str | None:
@@ -155,7 +169,10 @@ def _add(portion: Portion, seq: int, number: int, one: Change) -> None:
         portion.rows.clear()
         portion.clears = True
         return
-    portion.rows.append(Row(seq, number, one.op, portion.shape.matcher.cells(one.values), one.values))
+    try:
+        portion.rows.append(Row(seq, number, one.op, portion.shape.matcher.cells(one.values), one.values))
+    except TypeError:
+        portion.refusals.append(_unread(seq, number, Unread(f"{{{', '.join(map(str, one.values))}: {TOO_DEEP}")))
 
 
 def _unread(seq: int, number: int, one: Unread) -> Refusal:
@@ -295,7 +312,7 @@ class Work:
                 want = f"message {other.seq} row {other.number}"
             told.append(_worded(fault, want))
         items = dict(zip(self.portion.shape.contract.names, row.cells, strict=True))
-        raw = {key: cell_text(value) for key, value in row.values.items()}
+        raw = {key: _told(value) for key, value in row.values.items()}
         return Refusal({"message": row.seq, "row": row.number}, raw, items, tuple(told))
 
     def write(self, hand: Hand) -> Told:
@@ -346,6 +363,13 @@ class Work:
             raw = dict(zip(names, cells, strict=True))
             items = {item: raw.get(item) for item in stage.contract.names}
             yield Refusal({**place, "row": number}, raw, items, tuple(_worded(one, str(one["want"] or "")) for one in faults))
+
+
+def _told(value: Any) -> str | None:
+    try:
+        return cell_text(value)
+    except TypeError:
+        return TOO_DEEP
 
 
 def _put(hand: Hand, contract: Contract, stage: Stage | None) -> Written:

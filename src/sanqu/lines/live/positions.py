@@ -12,7 +12,9 @@ from psycopg.types.json import Jsonb
 from sanqu.ground.city import City
 from sanqu.ground.database import Connection
 from sanqu.lake.engine import METADATA_SCHEMA
+from sanqu.lake.upkeep import needs_snapshots
 from sanqu.lines.live.envelope import Place
+from sanqu.lines.records import Line
 
 # Commits of live lines are known by their author.
 AUTHOR = "live"
@@ -21,6 +23,12 @@ NOTED = "SELECT line, position, snapshot FROM live_line WHERE line = ANY(%s)"
 SINCE = f"""
 SELECT snapshot_id AS snapshot, commit_extra_info AS said FROM {METADATA_SCHEMA}.ducklake_snapshot_changes
 WHERE snapshot_id > %s AND author = '{AUTHOR}' ORDER BY snapshot_id
+"""
+# The first commit that no note knows of: the process that made it died before it noted it.
+UNNOTED = f"""
+SELECT min(c.snapshot_id) AS first FROM {METADATA_SCHEMA}.ducklake_snapshot_changes c
+CROSS JOIN jsonb_object_keys(c.commit_extra_info::jsonb -> 'lines') AS k (line) JOIN live_line l ON l.line = k.line
+WHERE c.author = '{AUTHOR}' AND c.snapshot_id > l.snapshot AND c.snapshot_id > (SELECT min(snapshot) FROM live_line)
 """
 NOTE = "UPDATE live_line SET position = %(position)s, snapshot = greatest(snapshot, %(snapshot)s), carried = now() WHERE line = %(line)s"
 
@@ -36,6 +44,8 @@ class Position:
     seq: int = 0
     place: Place | None = None
     since: str = ""
+    # Which source (and dataset) the place belongs to: a line that is led to another one begins there anew.
+    origin: str = ""
     # How far time has come in each step that waits for it.
     marks: Mapping[str, str] = field(default_factory=dict)
 
@@ -44,11 +54,18 @@ class Position:
         """The position `as_json` gave."""
         place = said.get("place")
         where = tuple(place) if place else None
-        return cls(str(said.get("epoch", "")), int(said.get("seq", 0)), where, str(said.get("since", "")), dict(said.get("marks") or {}))
+        return cls(
+            str(said.get("epoch", "")), int(said.get("seq", 0)), where, str(said.get("since", "")), str(said.get("origin", "")),
+            dict(said.get("marks") or {}),
+        )  # fmt: skip
+
+    def place_in(self, line: Line) -> Place | None:
+        """The place, if it is one of the source that `line` has now."""
+        return self.place if self.origin in ("", line.origin) else None
 
     def as_json(self) -> dict[str, Any]:
         """The position as a commit carries it."""
-        said = {"epoch": self.epoch, "seq": self.seq, "place": list(self.place) if self.place else None, "since": self.since}
+        said = {"epoch": self.epoch, "seq": self.seq, "place": list(self.place) if self.place else None, "since": self.since, "origin": self.origin}
         return said | ({"marks": dict(self.marks)} if self.marks else {})
 
 
@@ -66,6 +83,13 @@ def positions_of(city: City, conn: Connection, lines: Iterable[str]) -> dict[str
     for name, snapshot in later.items():
         note_positions(conn, {name: found[name]}, snapshot)
     return found
+
+
+@needs_snapshots
+def first_unnoted(city: City) -> int | None:
+    """The first commit that says where a line stands and is not noted yet: it must not be taken away."""
+    row = city.db.one(UNNOTED)
+    return int(row["first"]) if row and row["first"] is not None else None
 
 
 def note_positions(conn: Connection, positions: Mapping[str, Position], snapshot: int | None) -> None:

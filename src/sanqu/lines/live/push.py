@@ -91,7 +91,7 @@ def push_door_of(city: City) -> PushDoor:
 async def push_rows(door: PushDoor, line: Line, rows: Sequence[Mapping[str, Any]], key: str = "", trace: str = "") -> Accepted:
     """Keep `rows`; the same `key` again keeps nothing anew. Raises `BadInput` naming a row that is too large, `Busy`, `Unavailable`."""
     total = Accepted(0)
-    for number, payload in enumerate(chunked(rows, MOST_ROWS, MOST_BYTES)):
+    for number, payload in enumerate(_chunks(rows, line)):
         if len(payload) > LARGEST_ROW:
             raise _too_large(line, total.accepted + 1)
         count = payload.count(b"\n") + 1
@@ -141,9 +141,20 @@ async def push_events(door: PushDoor, line: Line, events: Sequence[Event], trace
     """Keep CloudEvents, each once however often it is sent; raises as `push_rows`."""
     total = Accepted(0)
     for event in events:
-        one = await door.accept(line, orjson.dumps(event.row), 1, event.mark, trace)
+        (payload,) = _chunks([event.row], line)
+        if len(payload) > LARGEST_ROW:
+            raise _too_large(line, total.accepted + 1)
+        one = await door.accept(line, payload, 1, event.mark, trace)
         total = Accepted(total.accepted + one.accepted, total.repeated + one.repeated)
     return total
+
+
+def _chunks(rows: Sequence[Mapping[str, Any]], line: Line) -> list[bytes]:
+    """Rows as payloads; raises `BadInput` for one nested so deep that it cannot be kept."""
+    try:
+        return list(chunked(rows, MOST_ROWS, MOST_BYTES))
+    except TypeError as fault:
+        raise _no_json(line, "1", str(fault)) from fault
 
 
 def _mark(line: Line, key: str, number: int) -> str:

@@ -15,7 +15,7 @@ from sanqu.lines.binding import folded
 
 
 def cell_text(value: Any) -> str | None:
-    """A JSON value as text that the checks read back as the same value."""
+    """A JSON value as text that the checks read back as the same value; raises `TypeError` for one nested too deep to be written."""
     if value is None or isinstance(value, str):
         return value
     if isinstance(value, bool):

@@ -15,6 +15,8 @@ from sanqu.ground.database import Connection
 from sanqu.ground.errors import SanquError, not_found
 from sanqu.ground.i18n import Text
 from sanqu.lines import keeping
+from sanqu.lines.live.envelope import Place
+from sanqu.lines.live.positions import Position
 from sanqu.lines.records import Line, RunState
 
 COUNTED = ("read", "inserted", "updated", "unchanged", "collapsed", "refused")
@@ -142,6 +144,16 @@ def end_run(city: City, run: int, totals: Mapping[str, int], fault: SanquError |
         values = {**counts, "units": 0, "skipped": 0, "snapshot": None, "notes": Jsonb([]), "run": run}
         conn.execute(keeping.ADD_TO_RUN, values)
         keeping.end_run(conn, run, RunState.FAILED if fault else RunState.DONE, fault.record() if fault else None)
+
+
+def is_loaded(one: Standing, line: Line) -> bool:
+    """Whether the first load of the source that `line` has now was done."""
+    return bool(one.source.get("loaded")) and one.source.get("origin", line.origin) == line.origin
+
+
+def place_of(one: Standing, line: Line) -> Place | None:
+    """The place up to which the changes of the source that `line` has now are in the lake."""
+    return Position.from_json(one.position).place_in(line)
 
 
 def is_behind(one: Standing, at: datetime | None = None) -> bool:

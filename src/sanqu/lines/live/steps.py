@@ -24,6 +24,7 @@ import shapely
 from sqlglot import exp
 
 from sanqu.ground.city import City
+from sanqu.ground.clock import CITY_ZONE, now
 from sanqu.ground.errors import BadInput
 from sanqu.ground.i18n import Text
 from sanqu.lake import Contract, lake_of, quote_ident
@@ -35,6 +36,9 @@ from sanqu.lines.records import Line, Step
 DURATION = re.compile(r"P(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?)?")
 # The moment before all: a watermark that nothing has moved yet.
 NEVER = "0001-01-01 00:00:00"
+STATES = "live/"
+# By so much a clock may run ahead of ours and still tell the time.
+AHEAD = timedelta(hours=1)
 
 
 def seconds_of(said: str, thing: str) -> int:
@@ -65,6 +69,8 @@ def check_steps(line: Line) -> list[str]:
 def _check_step(step: Step, known: set[str]) -> list[str]:
     if step.fence is not None:
         return [step.fence.dataset]
+    if step.window:
+        _refuse_no_time(step)
     if step.dedupe:
         seconds_of(step.window, step.name)
         return []
@@ -73,12 +79,17 @@ def _check_step(step: Step, known: set[str]) -> list[str]:
     if step.window:
         for said in (step.window, step.hop or step.window, step.delay):
             seconds_of(said, step.name)
-        if not step.time or seconds_of(step.window, step.name) % (seconds_of(step.hop or step.window, step.name) or 1):
+        if not step.time or seconds_of(step.window, step.name) % seconds_of(step.hop or step.window, step.name):
             raise _unfit(
                 step.name, "窗口要有 time，窗长应是 hop 的整数倍", "a window needs time, and a length that is a multiple of its hop",
                 "补上 time，改正 hop", "Give time, mend hop",
             )  # fmt: skip
     return [table.name for table in _tables(parse_query(step.sql)) if table.name not in known]
+
+
+def _refuse_no_time(step: Step) -> None:
+    if not all(seconds_of(said, step.name) for said in (step.window, step.hop or step.window)):
+        raise _unfit(step.name, "窗口或 hop 的时长为零", "has a window or hop of no length", "写作 PT5M、PT1H、P1D", "Write PT5M, PT1H, P1D")
 
 
 def _tables(tree: exp.Expr) -> Iterator[exp.Table]:
@@ -140,7 +151,7 @@ class Steps:
 
     def _state(self, step: Step) -> str:
         # No dataset can be called so: its name has no slash.
-        return table_of(f"live/{self._line.name}/{step.name}")
+        return table_of(f"{STATES}{self._line.name}/{step.name}")
 
     def _make_state(self, duck: duckdb.DuckDBPyConnection, step: Step, names: Mapping[str, str]) -> None:
         if not step.window:
@@ -166,7 +177,8 @@ class Steps:
         last = f"time_bucket(INTERVAL {hop} SECONDS, {time}) + INTERVAL {size} SECONDS"
         late = duck.execute(f"SELECT count(*) FROM {source} WHERE {last} <= TIMESTAMP {literal(held)} OR {time} IS NULL").fetchone()
         duck.execute(f"INSERT INTO {self._state(step)} SELECT * FROM {source} WHERE {last} > TIMESTAMP {literal(held)}")
-        newest = duck.execute(f"SELECT max({time}) FROM {source}").fetchone()
+        # A clock that runs ahead carries time along no further than ours: other devices' rows would all be late.
+        newest = duck.execute(f"SELECT max({time}) FROM {source} WHERE {time} <= TIMESTAMP {literal(_latest())}").fetchone()
         if newest and newest[0] is not None:
             reached = newest[0].replace(tzinfo=UTC) - timedelta(seconds=seconds_of(step.delay, step.name))
             marks[step.name] = max(held, _moment(reached))
@@ -220,10 +232,13 @@ class Steps:
 
     def _dedupe(self, duck: duckdb.DuckDBPyConnection, step: Step, source: str, made: str) -> None:
         keys, state = ", ".join(quote_ident(item) for item in step.dedupe), self._state(step)
-        at = quote_ident(step.time) if step.time else f"TIMESTAMP {literal(_moment(datetime.now(UTC)))}"
+        here = f"TIMESTAMP {literal(_moment(datetime.now(UTC)))}"
+        at = f"coalesce({quote_ident(step.time)}, {here})" if step.time else here
         size = seconds_of(step.window, step.name)
         match = " AND ".join(f"t.{quote_ident(item)} IS NOT DISTINCT FROM s.{quote_ident(item)}" for item in step.dedupe)
-        fresh = f"NOT EXISTS (SELECT 1 FROM {state} t WHERE {match} AND t._sanqu_seen > s._at - INTERVAL {size} SECONDS)"
+        fresh = f"NOT EXISTS (SELECT 1 FROM {state} t WHERE {match} AND t._sanqu_seen > s._at - INTERVAL {size} SECONDS "
+        # Rows come out of order, and clocks run ahead: what was seen later by more than the window is another matter.
+        fresh += f"AND t._sanqu_seen < s._at + INTERVAL {size} SECONDS)"
         duck.execute(f"CREATE OR REPLACE TEMP TABLE _sanqu_sift AS SELECT *, {at} AS _at FROM {source}")
         duck.execute(f"CREATE OR REPLACE TEMP TABLE {made} AS SELECT * EXCLUDE (_at) FROM _sanqu_sift LIMIT 0")
         # Once for every window that the rows reach over: mostly once.
@@ -235,7 +250,8 @@ class Steps:
                 break
             duck.execute(f"INSERT INTO {state} SELECT {keys}, _at FROM _sanqu_first")
         duck.execute(
-            f"DELETE FROM {state} WHERE _sanqu_seen < (SELECT max(_sanqu_seen) FROM {state}) - INTERVAL {2 * size} SECONDS"
+            f"DELETE FROM {state} WHERE _sanqu_seen < (SELECT max(_sanqu_seen) FROM {state} "
+            f"WHERE _sanqu_seen <= TIMESTAMP {literal(_latest())}) - INTERVAL {2 * size} SECONDS"
         )
 
     def _fence(self, duck: duckdb.DuckDBPyConnection, step: Step, source: str, made: str) -> None:
@@ -265,6 +281,11 @@ def _parted(place: str) -> list[str]:
 
 def _moment(at: datetime) -> str:
     return at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
+
+
+def _latest() -> str:
+    """The latest moment that can be now: times of rows are the city's own or UTC, they do not say which."""
+    return _moment(now().astimezone(UTC) + (now().astimezone(CITY_ZONE).utcoffset() or timedelta()) + AHEAD)
 
 
 class Areas:

@@ -77,11 +77,16 @@ async def _quiet() -> None:
     """The connection came or went; whoever waits notices."""
 
 
+def _said(fault: BaseException) -> str:
+    told = getattr(fault, "description", None)
+    return f"{type(fault).__name__} {told}" if told else type(fault).__name__
+
+
 def away(fault: BaseException) -> Unavailable:
     """The error for a bus that does not answer."""
     return Unavailable(
         "live.bus-away",
-        Text(zh=f"消息总线没有响应：{type(fault).__name__}", en=f"The message bus does not answer: {type(fault).__name__}"),
+        Text(zh=f"消息总线没有响应：{_said(fault)}", en=f"The message bus does not answer: {_said(fault)}"),
         Text(zh="检查 NATS 是否在运行；它回来后专线自动继续", en="Check that NATS runs; the line goes on by itself when it is back"),
         "nats",
     )
@@ -102,6 +107,8 @@ async def ensure_stream(js: JetStreamContext, line: Line) -> Standing:
             await js.add_stream(wanted)
         except BadRequestError as fault:
             raise _taken(line) if fault.err_code == OVERLAP else away(fault) from fault
+        except (NatsError, APIError) as fault:
+            raise away(fault) from fault
     except (NatsError, APIError) as fault:
         raise away(fault) from fault
     return await standing(js, line.name)
@@ -117,6 +124,13 @@ async def standing(js: JetStreamContext, name: str) -> Standing:
     epoch = made.isoformat() if isinstance(made, datetime) else str(made)
     state = info.state
     return Standing(epoch, state.first_seq, state.last_seq, state.messages, state.bytes)
+
+
+async def lines_with_streams(js: JetStreamContext) -> list[str]:
+    """The names of the lines that have a stream, whether they are still there or not."""
+    lead = stream_name("")
+    names = [str(info.config.name) for info in await js.streams_info_iterator()]
+    return [name.removeprefix(lead).replace("~", ".") for name in names if name.startswith(lead)]
 
 
 async def drop_stream(js: JetStreamContext, name: str) -> None:
@@ -138,7 +152,7 @@ async def put(js: JetStreamContext, line: Line, payload: bytes, headers: Mapping
         return not kept.duplicate
     except APIError as fault:
         raise full(line) if fault.err_code in FULL else away(fault) from fault
-    except (NatsError, NoRespondersError, TimeoutError) as fault:
+    except (NatsError, NoRespondersError, TimeoutError, OSError) as fault:
         raise away(fault) from fault
 
 

@@ -19,12 +19,14 @@ from nats.js.errors import Error as JsError
 
 from sanqu.ground.errors import SanquError
 from sanqu.lines.live.positions import Position
-from sanqu.lines.live.stream import ensure_stream, stream_name
+from sanqu.lines.live.stream import away, ensure_stream, stream_name
 from sanqu.lines.records import Line
 
 log = logging.getLogger(__name__)
 
 ASK_MESSAGES, ASK_BYTES, ASK_SECONDS = 2_000, 8 * 1024**2, 5.0
+# What is lost on the way is had again sooner than this.
+LASTING_SECONDS = 3.0
 # No more is asked for while so much is held here.
 MOST_HELD, MOST_HELD_BYTES = 12_000, 48 * 1024**2
 
@@ -54,10 +56,19 @@ class Tap:
         # How many messages are in the stream after those held here.
         self.beyond = 0
         self.since: float | None = None
+        self.begun = False
+        # Why nothing can be had, and since when (steady clock).
+        self.fault: SanquError | None = None
+        self.failing: float | None = None
         self.epoch = position.epoch
         self._client, self._wake = client, wake
         self._next = position.seq + 1
         self._room = asyncio.Event()
+
+    def lasting_fault(self) -> SanquError | None:
+        """Why nothing could be had of the stream for some seconds."""
+        lasts = self.failing is not None and time.monotonic() - self.failing > LASTING_SECONDS
+        return self.fault if lasts else None
 
     @property
     def backlog(self) -> int:
@@ -72,6 +83,8 @@ class Tap:
                 await self._drink()
             except (Gap, SanquError, NatsError, JsError, TimeoutError, OSError) as fault:
                 log.debug("live %s: the tap opens anew: %s", self.line.name, fault)
+                self.failing = self.failing or time.monotonic()
+                self.fault = fault if isinstance(fault, SanquError) else away(fault)
                 await asyncio.sleep(0.2)
 
     async def _begin(self) -> None:
@@ -81,13 +94,16 @@ class Tap:
             self.held.clear()
             self.held_bytes, self.epoch, self._next = 0, there.epoch, 1
 
-    def take(self, most_messages: int, most_bytes: int) -> list[Message]:
-        """The next messages, at least one where there is one."""
+    def take(self, most_messages: int, most_bytes: int, most_rows: int | None = None) -> list[Message]:
+        """The next messages, at least one where there is one; of rows as many as their lines say."""
         taken: list[Message] = []
-        size = 0
+        size = rows = 0
         while self.held and len(taken) < most_messages and (not taken or size + len(self.held[0].payload) <= most_bytes):
+            if most_rows is not None and rows >= most_rows:
+                break
             one = self.held.popleft()
             size += len(one.payload)
+            rows += one.payload.count(b"\n") + 1 if most_rows is not None else 0
             taken.append(one)
         self.held_bytes -= size
         self.since = time.monotonic() if self.held else None
@@ -106,10 +122,13 @@ class Tap:
         inbox = self._client.new_inbox()
         answers = await self._client.subscribe(inbox, pending_msgs_limit=-1, pending_bytes_limit=-1)
         ask = f"$JS.API.CONSUMER.MSG.NEXT.{stream}.{consumer}"
-        request = json.dumps({"batch": ASK_MESSAGES, "max_bytes": ASK_BYTES, "expires": int(ASK_SECONDS * 1e9)}).encode()
+        # A message that is larger than what is asked for would never come.
+        most = max(ASK_BYTES, 2 * self._client.max_payload)
+        request = json.dumps({"batch": ASK_MESSAGES, "max_bytes": most, "expires": int(ASK_SECONDS * 1e9)}).encode()
         count = 0
         try:
             while True:
+                self.begun, self.fault, self.failing = True, None, None
                 await self._wait_for_room()
                 await self._client.publish(ask, request, reply=inbox)
                 left = ASK_MESSAGES

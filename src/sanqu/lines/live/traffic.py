@@ -27,16 +27,17 @@ from sanqu.lines.live.gather.outlet import Gathering
 from sanqu.lines.live.lanes import Lane, Turns, lanes_of
 from sanqu.lines.live.locks import CARRY, GATHER, LANE, Locks
 from sanqu.lines.live.standing import Wanted
-from sanqu.lines.live.stream import connect, drop_stream
+from sanqu.lines.live.stream import connect
+from sanqu.lines.live.sweeping import sweep
 from sanqu.lines.records import Line
 
 log = logging.getLogger(__name__)
 
 LOOK_SECONDS = 0.5
 UPKEEP_SECONDS = 10.0
+SWEEP_SECONDS = 5.0
 # Lanes that carry at the same moment: the engine spreads one round over the cores by itself.
 AT_ONCE = 2
-GONE = "SELECT 1 FROM live_line WHERE line = %s"
 
 
 @dataclass
@@ -60,6 +61,9 @@ class Traffic:
         self._turns = Turns(AT_ONCE)
         self._upkeep: asyncio.Task[list[str]] | None = None
         self._kept_at = time.monotonic()
+        self._swept = 0.0
+        # Lines that are carried since a moment ago and not said to flow yet.
+        self._begun: set[str] = set()
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Keep at it until `stopping`; a database or bus that is away is waited for."""
@@ -96,6 +100,9 @@ class Traffic:
         await self._look_at_sources(client, locks, wanted)
         await self._count()
         self._keep_up()
+        if time.monotonic() - self._swept > SWEEP_SECONDS:
+            self._swept = time.monotonic()
+            await sweep(self.city, client)
 
     def _keep_up(self) -> None:
         """What many small commits left behind is merged beside them, often enough that a scan never meets many."""
@@ -126,19 +133,19 @@ class Traffic:
             if task.done():
                 log.error("lane %s broke and is begun again", name, exc_info=task.exception())
                 del self._carriers[name]
-                for line in list(carrier.drinking):
-                    await carrier.remove(line)
-                    await asyncio.to_thread(locks.give, CARRY, line)
+                await carrier.close()
 
     async def _look_at_lines(self, client: Client, locks: Locks, wanted: dict[str, Wanted]) -> None:
         for lane, (carrier, _) in self._carriers.items():
+            await self._say_flowing(carrier)
             for name, held in list(carrier.drinking.items()):
                 one = wanted.get(name)
                 same = one is not None and one.line == held.line and one.version == self._versions.get(name) and one.line.lane == lane
-                if not same or (one is not None and one.state == "loading"):
-                    await carrier.remove(name)
-                    if one is None:
-                        await self._forget(client, name)
+                fault = held.tap.lasting_fault()
+                if not same or (one is not None and one.state == "loading") or fault is not None:
+                    await carrier.remove(name, fault)
+                    if fault is not None:
+                        await self._note_stop(name, fault)
             for kind, name in list(locks.held):
                 if kind == CARRY and not any(name in c.drinking for c, _ in self._carriers.values()):
                     await asyncio.to_thread(locks.give, CARRY, name)
@@ -152,19 +159,23 @@ class Traffic:
             return
         try:
             await carrier.add(one.line)
-        except SanquError as fault:
-            await asyncio.to_thread(standing.stop, self.city, name, fault)
+        except psycopg.Error:
+            raise
+        except Exception as fault:
+            log.warning("live %s cannot be carried: %s", name, fault)
+            await self._note_stop(name, fault if isinstance(fault, SanquError) else sources.broke(name, fault))
             return
         self._versions[name] = one.version
-        # One whose source is fetched flows once somebody fetches; that may have gone on while nobody carried.
-        if not sources.needs_gatherer(one.line) or name in self._gatherers:
-            await asyncio.to_thread(standing.set_state, self.city, name, "flowing")
+        self._begun.add(name)
 
-    async def _forget(self, client: Client, name: str) -> None:
-        """The stream of a line that was taken away goes too; that of one that rests stays."""
-        if await asyncio.to_thread(self.city.db.one, GONE, (name,)) is None:
-            with suppress(NatsError):
-                await drop_stream(client.jetstream(), name)
+    async def _say_flowing(self, carrier: Carrier) -> None:
+        """A line flows once its stream can be drunk from and, where somebody must fetch its rows, that somebody is at it."""
+        for name, held in list(carrier.drinking.items()):
+            if name in self._begun and held.tap.begun:
+                self._begun.discard(name)
+                gatherer = self._gatherers.get(name)
+                if not sources.needs_gatherer(held.line) or (gatherer is not None and gatherer.task is not None and not gatherer.task.done()):
+                    await asyncio.to_thread(standing.set_state, self.city, name, "flowing")
 
     async def _look_at_sources(self, client: Client, locks: Locks, wanted: dict[str, Wanted]) -> None:
         for name, held in list(self._gatherers.items()):
@@ -208,6 +219,8 @@ class Traffic:
     async def _stop_all(self) -> None:
         for held in self._gatherers.values():
             held.stopping.set()
+        with suppress(psycopg.Error, SanquError):
+            await self._count()
         for carrier, task in self._carriers.values():
             task.cancel()
             with suppress(asyncio.CancelledError, Exception):

@@ -14,12 +14,14 @@ from nats.js.errors import Error as JsError
 from nats.js.errors import NotFoundError
 
 from sanqu.ground.telemetry import tracer_of
+from sanqu.lines.live.envelope import LONGEST_SHOWN
 from sanqu.lines.live.gather.outlet import Gathering, Outlet
 from sanqu.lines.live.standing import set_state
 from sanqu.lines.live.stream import away, connect
 
 BATCH = 500
 WAIT_SECONDS = 0.5
+LARGEST = 7 * 1024**2
 
 
 def gather(gathering: Gathering) -> None:
@@ -62,21 +64,34 @@ async def _drain_stream(gathering: Gathering, other: Client, outlet: Outlet, str
         try:
             messages = await taking.fetch(BATCH, timeout=WAIT_SECONDS)
         except NatsTimeout:
+            _refuse_silence(other)
             continue
         for message in messages:
-            await outlet.put_payload(message.data, {"Nats-Msg-Id": f"{stream}:{message.metadata.sequence.stream}"})
+            await outlet.put_payload(_fitting(message.data), {"Nats-Msg-Id": f"{stream}:{message.metadata.sequence.stream}"})
         await outlet.settle()
         for message in messages:
             await message.ack()
+
+
+def _refuse_silence(other: Client) -> None:
+    """Raise `Unavailable` when the other bus is gone: the connection would wait for it without a word."""
+    if not other.is_connected:
+        raise away(ConnectionError())
+
+
+def _fitting(payload: bytes) -> bytes:
+    """A payload, or the beginning of one that is too large for a message: that is no row, and waits in the quarantine."""
+    return payload if len(payload) <= LARGEST else payload[:LONGEST_SHOWN] + b" ..."
 
 
 async def _listen(gathering: Gathering, other: Client, outlet: Outlet) -> None:
     arrived: asyncio.Queue[Msg] = asyncio.Queue()
     listening = await other.subscribe(gathering.line.source.subject, cb=arrived.put)
     while not gathering.stopping():
+        _refuse_silence(other)
         with suppress(TimeoutError):
             message = await asyncio.wait_for(arrived.get(), WAIT_SECONDS)
-            await outlet.put_payload(message.data, {})
+            await outlet.put_payload(_fitting(message.data), {})
         if arrived.empty():
             await outlet.settle()
     await listening.unsubscribe()

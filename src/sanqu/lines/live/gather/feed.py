@@ -15,7 +15,7 @@ from sanqu.lines.live.envelope import Change, Op
 from sanqu.lines.live.gather.first_load import Loaded, load_first
 from sanqu.lines.live.gather.outlet import Gathering, Writer
 from sanqu.lines.live.rows import cell_text
-from sanqu.lines.live.standing import keep_source, set_state, standing_of
+from sanqu.lines.live.standing import is_loaded, keep_source, place_of, set_state, standing_of
 from sanqu.lines.sources.reach import fence_of
 from sanqu.lines.sources.web import FencedTransport
 
@@ -37,7 +37,7 @@ def gather(gathering: Gathering) -> None:
     line = gathering.line
     try:
         with _client(gathering) as client:
-            if not standing_of(gathering.city, line.name).source.get("loaded"):
+            if not is_loaded(standing_of(gathering.city, line.name), line):
                 _load(gathering, client)
             _follow(gathering, client)
     except Reload:
@@ -68,7 +68,7 @@ def _load(gathering: Gathering, client: httpx.Client) -> None:
     first = next(pages, [])
     columns = tuple(first[0]) if first else gathering.contract.names
     load_first(gathering, Loaded(columns, _rows(columns, first, pages), (snapshot, LAST, snapshot), str(snapshot)))
-    keep_source(gathering.city, gathering.line.name, loaded=True)
+    keep_source(gathering.city, gathering.line.name, loaded=True, origin=gathering.line.origin)
 
 
 def _pages(gathering: Gathering, client: httpx.Client, address: str) -> Iterator[list[dict[str, Any]]]:
@@ -108,7 +108,7 @@ def _refused(gathering: Gathering, said: dict[str, Any]) -> BadInput:
 
 
 def _follow(gathering: Gathering, client: httpx.Client) -> None:
-    end, number, start = (*(standing_of(gathering.city, gathering.line.name).position.get("place") or []), 0, 0, 0)[:3]
+    end, number, start = (*(place_of(standing_of(gathering.city, gathering.line.name), gathering.line) or ()), 0, 0, 0)[:3]
     whole = number in (0, LAST)
     writer = Writer(gathering)
     follower = _Follower(writer, end if whole else start, 0 if whole or gathering.contract.primaryKey else number)

@@ -19,7 +19,7 @@ from sanqu.lines.binding import Bound, bind
 from sanqu.lines.checks import Texture, compile_checks
 from sanqu.lines.live.envelope import Place
 from sanqu.lines.live.gather.outlet import Gathering
-from sanqu.lines.live.locks import carrying
+from sanqu.lines.live.locks import carried_alone, carrying
 from sanqu.lines.live.positions import AUTHOR, Position, note_positions
 from sanqu.lines.live.standing import begin_run, set_state
 from sanqu.lines.live.stream import ensure_stream, stream_name
@@ -59,7 +59,7 @@ def load_first(gathering: Gathering, source: Loaded) -> Counts:
             # What waits was said before this load, and is in it.
             purge = gathering.client.jetstream().purge_stream(stream_name(line.name), seq=there.last + 1)
             asyncio.run_coroutine_threadsafe(purge, gathering.loop).result(30)
-            position = Position(there.epoch, there.last, source.place, source.since)
+            position = Position(there.epoch, there.last, source.place, source.since, line.origin)
             return _Load(gathering, duck, conn, position).bring(spool, source.columns)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -110,7 +110,7 @@ class _Load:
 
         name = self._line.name
         commit = Commit(AUTHOR, f"{name}: first load", {"lines": {name: self._position.as_json()}})
-        joint = lake_of(self._city).together(commit, [self._contract.name], work, duck=self._duck, conn=self._conn)
+        joint = lake_of(self._city).together(commit, [self._contract.name, carried_alone(name)], work, duck=self._duck, conn=self._conn)
         note_positions(self._conn, {name: self._position}, joint.snapshot)
 
 

@@ -17,6 +17,7 @@ from paho.mqtt.properties import Properties
 from sanqu.ground.errors import Unavailable
 from sanqu.ground.i18n import Text
 from sanqu.ground.telemetry import tracer_of
+from sanqu.lines.live.envelope import LONGEST_SHOWN
 from sanqu.lines.live.gather.outlet import Gathering, Outlet
 from sanqu.lines.live.standing import set_state
 from sanqu.lines.sources.reach import without_password
@@ -24,6 +25,8 @@ from sanqu.lines.sources.reach import without_password
 # The broker keeps what comes while nobody is here for so long (MQTT 5; before that it decides by itself).
 SESSION_SECONDS = 7 * 86_400
 MOST_MESSAGES, MOST_BYTES = 1_000, 400_000
+# Of one message; several go together.
+LARGEST = 4 * 1024**2
 WAIT_SECONDS = 0.02
 CONNECT_SECONDS = 10.0
 
@@ -59,8 +62,12 @@ def _take(arrived: queue.Queue[mqtt.MQTTMessage]) -> list[mqtt.MQTTMessage]:
 
 
 def _row(message: mqtt.MQTTMessage) -> bytes:
-    """The payload as a line; a JSON object gets the topic beside its values, what is no JSON goes as it came."""
-    return with_topic(bytes(message.payload), message.topic)
+    """The payload as a line; a JSON object gets the topic beside its values, what is no JSON goes as it came.
+
+    What is too large for the bus goes as its beginning: that is no row, and waits in the quarantine.
+    """
+    payload = bytes(message.payload)
+    return with_topic(payload, message.topic) if len(payload) < LARGEST else payload[:LONGEST_SHOWN].replace(b"\n", b" ") + b" ..."
 
 
 def with_topic(payload: bytes, topic: str) -> bytes:
@@ -69,6 +76,14 @@ def with_topic(payload: bytes, topic: str) -> bytes:
         said = orjson.loads(payload)
     except orjson.JSONDecodeError:
         return payload.replace(b"\n", b" ")
+    try:
+        return _with_topic(said, topic)
+    except TypeError:
+        # Nested too deep to be written again: it is refused as it came.
+        return payload.replace(b"\n", b" ")
+
+
+def _with_topic(said: Any, topic: str) -> bytes:
     rows = said if isinstance(said, list) else [said]
     told = [{"topic": topic, **row} if isinstance(row, dict) else row for row in rows]
     return orjson.dumps(told if isinstance(said, list) else told[0])

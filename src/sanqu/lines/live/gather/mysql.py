@@ -23,12 +23,13 @@ from sanqu.lines.live.gather.first_load import Loaded, load_first
 from sanqu.lines.live.gather.outlet import Gathering, Writer
 from sanqu.lines.live.gather.postgres import check_columns
 from sanqu.lines.live.rows import Matcher, cell_text
-from sanqu.lines.live.standing import keep_source, set_state, standing_of
+from sanqu.lines.live.standing import is_loaded, keep_source, place_of, set_state, standing_of
 from sanqu.lines.sources.reach import without_password
 
 FLUSH_SECONDS = 0.02
 # How often the source says that it is there while nothing changes: a started message is sent then.
 HEARTBEAT_SECONDS = 0.1
+SILENT_SECONDS = 60
 # The log no longer holds our place (1236), or never did.
 LOST = (1236,)
 
@@ -40,8 +41,7 @@ def gather(gathering: Gathering) -> None:
     """
     name = gathering.line.name
     try:
-        said = standing_of(gathering.city, name).source
-        if not said.get("loaded"):
+        if not is_loaded(standing_of(gathering.city, name), gathering.line):
             _load(gathering)
         _follow(gathering)
     except pymysql.Error as fault:
@@ -58,6 +58,8 @@ def _settings(url: str) -> dict[str, Any]:
     return {
         "host": said.hostname or "localhost", "port": said.port or 3306, "user": unquote(said.username or ""),
         "passwd": unquote(said.password or ""), "connect_timeout": 10, "charset": "utf8mb4",
+        # A source that fell silent, without a word, is away.
+        "read_timeout": SILENT_SECONDS,
     }  # fmt: skip
 
 
@@ -75,7 +77,7 @@ def _load(gathering: Gathering) -> None:
         prefix, number = _parted(file)
         keep_source(gathering.city, gathering.line.name, prefix=prefix, digits=len(file) - len(prefix))
         load_first(gathering, Loaded(names, _texts(cursor), (number, position, 0), uuid4().hex[:12]))
-    keep_source(gathering.city, gathering.line.name, loaded=True)
+    keep_source(gathering.city, gathering.line.name, loaded=True, origin=gathering.line.origin)
 
 
 @contextmanager
@@ -152,7 +154,7 @@ class _Reader:
 
     def __init__(self, gathering: Gathering) -> None:
         standing = standing_of(gathering.city, gathering.line.name)
-        place = standing.position.get("place") or [0, 4, 0]
+        place = place_of(standing, gathering.line) or (0, 4, 0)
         said = standing.source
         file = f"{said['prefix']}{int(place[0]):0{int(said['digits'])}}"
         schema, table = _schema_and_table(gathering)

@@ -16,7 +16,7 @@ from nats.js.errors import APIError, NoStreamResponseError
 
 from sanqu.ground.city import City
 from sanqu.ground.clock import now
-from sanqu.ground.errors import SanquError, Unavailable
+from sanqu.ground.errors import BadInput, SanquError, Unavailable
 from sanqu.ground.i18n import Text
 from sanqu.ground.telemetry import Tracer, tracer_of
 from sanqu.lake import Contract
@@ -27,6 +27,8 @@ from sanqu.lines.records import Line
 # So many messages may be on their way before the first is known to be kept.
 WINDOW = 64
 WRONG_LAST = 10071
+# Room for what stands before a payload.
+HEADERS = 4096
 MOST_ROWS, MOST_BYTES = 1_000, 400_000
 
 
@@ -38,6 +40,7 @@ class Outlet:
 
     def __init__(self, client: Client, line: Line, tracer: Tracer, *, ordered: bool = True) -> None:
         self.line, self._ordered, self._tracer = line, ordered, tracer
+        self._client = client
         self._js = client.jetstream()
         self._last = 0
         self._epoch = ""
@@ -54,6 +57,8 @@ class Outlet:
 
     async def put_payload(self, payload: bytes, headers: dict[str, str]) -> None:
         """Send a message; raises what befell it or one before it."""
+        if len(payload) + HEADERS > self._client.max_payload:
+            raise _too_large(self.line, len(payload), self._client.max_payload)
         while self._sent and (self._sent[0].done() or len(self._sent) >= WINDOW):
             await self._next_kept()
         trace, span = self._begin_trace(headers)
@@ -101,6 +106,17 @@ class Outlet:
                 self.line.name,
             )
         return away(fault)
+
+
+def _too_large(line: Line, size: int, most: int) -> BadInput:
+    return BadInput(
+        "live.row-large",
+        Text(zh=f"来源有一行约 {size // 1024} KB，消息总线至多收 {most // 1024} KB", en=f"A row of the source has about {size // 1024} KB; the bus takes {most // 1024} KB"),
+        Text(zh="调大 NATS 的 max_payload，或不要这一列（在来源的发布里去掉）；改好后从停下的地方继续",
+             en="Raise max_payload of NATS, or leave the column out of the publication at the source; the line goes on where it stopped"),
+        line.name,
+        facts={"bytes": size},
+    )  # fmt: skip
 
 
 @dataclass(frozen=True)

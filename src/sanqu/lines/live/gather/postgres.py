@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from typing import Any
 from uuid import uuid4
@@ -14,13 +14,14 @@ from psycopg import sql
 
 from sanqu.ground.errors import BadInput, SanquError
 from sanqu.ground.i18n import Text
-from sanqu.lines.live.envelope import Change
+from sanqu.lines.live.envelope import Change, Place
 from sanqu.lines.live.gather.first_load import Loaded, load_first
 from sanqu.lines.live.gather.outlet import Gathering, Writer
 from sanqu.lines.live.gather.pgoutput import UNCHANGED, Begin, Commit, Reader, Relation, RowChange, Truncate
 from sanqu.lines.live.gather.replication import Replication, SlotLost, source_away
 from sanqu.lines.live.rows import Matcher
-from sanqu.lines.live.standing import keep_source, set_state, standing_of
+from sanqu.lines.live.standing import keep_source, place_of, set_state, standing_of
+from sanqu.lines.records import Line
 from sanqu.lines.sources.reach import without_password
 
 log = logging.getLogger(__name__)
@@ -31,6 +32,8 @@ KEPT_SECONDS = 0.5
 FETCH = 5_000
 THERE = "SELECT c.relreplident, c.relkind FROM pg_class c WHERE c.oid = %s::regclass"
 PUBLISHED = "SELECT 1 FROM pg_publication WHERE pubname = %s"
+SLOT = "SELECT active_pid FROM pg_replication_slots WHERE slot_name = %s"
+DROP_TRIES = 30
 CLOCK = "SELECT extract(epoch FROM clock_timestamp()) * 1000 AS ms"
 
 
@@ -41,7 +44,9 @@ def gather(gathering: Gathering) -> None:
     """
     line = gathering.line
     try:
-        said = standing_of(gathering.city, line.name).source
+        standing = standing_of(gathering.city, line.name)
+        # What belongs to another source was left there, and is taken away by whoever keeps order.
+        said = standing.source if standing.source.get("origin", line.origin) == line.origin else {}
         publication = said.get("publication") or f"sanqu_{uuid4().hex[:12]}"
         slot = said.get("slot") or ""
         if not said.get("loaded"):
@@ -62,10 +67,9 @@ def _load(gathering: Gathering, publication: str, old_slot: str) -> str:
     with psycopg.connect(url, autocommit=True) as conn:
         _publish(conn, gathering, publication)
         if old_slot:
-            drop = "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = %s AND NOT active"
-            conn.execute(drop, (old_slot,))
+            _drop_slot(conn, old_slot)
     slot = f"sanqu_{uuid4().hex[:12]}"
-    keep_source(gathering.city, line.name, slot=slot, publication=publication, loaded=False)
+    keep_source(gathering.city, line.name, slot=slot, publication=publication, loaded=False, origin=line.origin)
     with closing(Replication(url, without_password(line.source.url))) as replication:
         start, snapshot = replication.make_slot(slot)
         with _seen(url, snapshot) as conn, conn.cursor("sanqu_load") as cursor:
@@ -73,8 +77,32 @@ def _load(gathering: Gathering, publication: str, old_slot: str) -> str:
             cursor.execute(sql.SQL("SELECT * FROM {}").format(_table(line.source.table)))
             names = [column.name for column in cursor.description or ()]
             load_first(gathering, Loaded(names, _texts(cursor), (start, 0), slot))
-    keep_source(gathering.city, line.name, loaded=True)
+    keep_source(gathering.city, line.name, loaded=True, origin=line.origin)
     return slot
+
+
+def _drop_slot(conn: psycopg.Connection[Any], slot: str) -> None:
+    """Take a slot of ours away; a process that died without a word may still seem to stream from it."""
+    for _ in range(DROP_TRIES):
+        row = conn.execute(SLOT, (slot,)).fetchone()
+        if row is None:
+            return
+        if row[0] is None:
+            with suppress(psycopg.errors.ObjectInUse):
+                conn.execute("SELECT pg_drop_replication_slot(%s)", (slot,))
+                return
+        conn.execute("SELECT pg_terminate_backend(%s)", (row[0],))
+        time.sleep(0.1)
+    raise psycopg.errors.ObjectInUse(f"replication slot {slot} is in use")
+
+
+def leave(line: Line, said: Mapping[str, Any]) -> None:
+    """Take away what the line left at its source, where it would keep the log from being forgotten; raises `psycopg.Error`."""
+    with psycopg.connect(_libpq(line.source.url), autocommit=True, connect_timeout=10) as conn:
+        if said.get("slot"):
+            _drop_slot(conn, str(said["slot"]))
+        if said.get("publication"):
+            conn.execute(sql.SQL("DROP PUBLICATION IF EXISTS {}").format(sql.Identifier(str(said["publication"]))))
 
 
 @contextmanager
@@ -144,18 +172,27 @@ def _libpq(url: str) -> str:
 class _Kept:
     """Up to where changes are in the lake: only that far may the source forget."""
 
-    def __init__(self, gathering: Gathering) -> None:
-        self._gathering = gathering
+    def __init__(self, gathering: Gathering, follower: _Follower) -> None:
+        self._gathering, self._follower = gathering, follower
         self._looked = 0.0
-        self._place = 0
+        self._place: Place = (0, 0)
 
-    def __call__(self) -> int:
+    def __call__(self, end: int) -> int:
+        """The place up to which all is safe; `end` is how far the source has read its log (0: not said).
+
+        While nothing of this table is on its way, what others wrote until `end` need not be kept for us: the log of a busy
+        database would pile up at the source behind a table in which nothing happens.
+        """
+        place = self._look()
+        return max(place[0], end) if self._follower.is_between() and self._follower.last <= place else place[0]
+
+    def _look(self) -> Place:
         if time.monotonic() - self._looked > KEPT_SECONDS:
             self._looked = time.monotonic()
             # While our own database is away the source keeps what it has for us.
             with suppress(psycopg.Error, SanquError):
-                place = standing_of(self._gathering.city, self._gathering.line.name).position.get("place")
-                self._place = max(self._place, int(place[0]) if place else 0)
+                line = self._gathering.line
+                self._place = max(self._place, place_of(standing_of(self._gathering.city, line.name), line) or (0, 0))
         return self._place
 
 
@@ -165,7 +202,7 @@ def _follow(gathering: Gathering, slot: str, publication: str) -> None:
     follower = _Follower(gathering, writer, _clock_skew(line.source.url))
     set_state(gathering.city, line.name, "flowing")
     with closing(Replication(_libpq(line.source.url), without_password(line.source.url))) as replication:
-        for payload in replication.stream(slot, publication, _Kept(gathering), lambda: not gathering.stopping()):
+        for payload in replication.stream(slot, publication, _Kept(gathering, follower), lambda: not gathering.stopping()):
             if payload is not None:
                 follower.take(payload)
             since = writer.waiting_since
@@ -190,6 +227,13 @@ class _Follower:
         self._reader = Reader()
         self._matcher = Matcher(gathering.contract.fields, gathering.line.columns)
         self._commit = self._at = self._number = 0
+        self._inside = False
+        # The place of the last change that was taken.
+        self.last: Place = (0, 0)
+
+    def is_between(self) -> bool:
+        """Whether no transaction of the source is on its way."""
+        return not self._inside
 
     def take(self, payload: bytes) -> None:
         """Take one message."""
@@ -197,13 +241,13 @@ class _Follower:
         if isinstance(message, RowChange):
             self._row(message, len(payload))
         elif isinstance(message, Begin):
-            self._commit, self._at, self._number = message.commit, message.at - self._skew, 0
+            self._commit, self._at, self._number, self._inside = message.commit, message.at - self._skew, 0, True
         elif isinstance(message, Relation):
             self._check_columns(message)
         elif isinstance(message, Truncate):
             self._add("clear", {}, 20)
         elif isinstance(message, Commit):
-            return
+            self._inside = False
 
     def _row(self, change: RowChange, size: int) -> None:
         if change.kind == "delete":
@@ -218,7 +262,8 @@ class _Follower:
 
     def _add(self, op: Any, values: Any, size: int) -> None:
         self._number += 1
-        self._writer.add(Change(op, values, (self._commit, self._number)), self._at, size)
+        self.last = (self._commit, self._number)
+        self._writer.add(Change(op, values, self.last), self._at, size)
 
     def _check_columns(self, relation: Relation) -> None:
         """Raise `BadInput` when an item that must be there is filled by no column any more."""

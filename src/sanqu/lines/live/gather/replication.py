@@ -18,6 +18,8 @@ from sanqu.lines.live.gather.pgoutput import EPOCH_US
 
 POLL_SECONDS = 0.02
 FEEDBACK_SECONDS = 1.0
+# Whoever says nothing for so long is asked for a word, and is away when none comes.
+ASK_SECONDS, SILENT_SECONDS = 20.0, 45.0
 
 
 class SlotLost(Exception):
@@ -45,6 +47,7 @@ class Replication:
         if self._conn.status != pq.ConnStatus.OK:
             raise source_away(self._conn.error_message.decode("utf-8", "replace"), thing)
         self._told = 0.0
+        self._heard = time.monotonic()
 
     def close(self) -> None:
         """Hang up."""
@@ -68,12 +71,13 @@ class Replication:
         row = self.query(f"CREATE_REPLICATION_SLOT {slot} LOGICAL pgoutput (SNAPSHOT 'export')")[0]
         return lsn_number(str(row[1])), str(row[2])
 
-    def stream(self, slot: str, publication: str, kept: Callable[[], int], going: Callable[[], bool]) -> Iterator[bytes | None]:
-        """The payloads of the slot as they come, None when none came for a moment; `kept` says up to where they are safe.
+    def stream(self, slot: str, publication: str, kept: Callable[[int], int], going: Callable[[], bool]) -> Iterator[bytes | None]:
+        """The payloads of the slot as they come, None when none came for a moment; `kept` says up to where they are safe, given
+        how far the source has read its log.
 
         Raises `SlotLost`, `Unavailable`.
         """
-        start = kept()
+        start, end = kept(0), 0
         options = f"proto_version '1', publication_names '{publication}'"
         result = self._conn.exec_(f"START_REPLICATION SLOT {slot} LOGICAL {lsn_text(start)} ({options})".encode())
         if result.status != pq.ExecStatus.COPY_BOTH:
@@ -81,17 +85,19 @@ class Replication:
         while going():
             size, data = self._conn.get_copy_data(1)
             if size > 0:
+                self._heard = time.monotonic()
                 said = bytes(data)
                 if said[:1] == b"w":
                     yield said[25:]
                 elif said[:1] == b"k":
-                    self._answer(kept(), at_once=said[17:18] == b"\x01", end=struct.unpack_from(">Q", said, 1)[0])
+                    end = struct.unpack_from(">Q", said, 1)[0]
+                    self._answer(kept(end), at_once=said[17:18] == b"\x01")
             elif size == -1:
                 ended = self._conn.get_result()
                 raise self._broken(ended.error_message.decode("utf-8", "replace") if ended else "the stream ended")
             else:
                 yield None
-                self._answer(kept(), at_once=False)
+                self._answer(kept(end), at_once=False)
                 ready, _, _ = select.select([self._conn.socket], [], [], POLL_SECONDS)
                 if ready:
                     try:
@@ -99,13 +105,16 @@ class Replication:
                     except Exception as fault:
                         raise source_away(str(fault), self._thing) from fault
 
-    def _answer(self, kept: int, *, at_once: bool, end: int = 0) -> None:
+    def _answer(self, kept: int, *, at_once: bool) -> None:
         if not at_once and time.monotonic() - self._told < FEEDBACK_SECONDS:
             return
         self._told = time.monotonic()
+        silent = self._told - self._heard
+        if silent > SILENT_SECONDS:
+            raise source_away(f"silent for {silent:.0f} s", self._thing)
         clock = int(time.time() * 1_000_000) - EPOCH_US
         try:
-            self._conn.put_copy_data(struct.pack(">cQQQqB", b"r", max(kept, end), kept, kept, clock, 0))
+            self._conn.put_copy_data(struct.pack(">cQQQqB", b"r", kept, kept, kept, clock, silent > ASK_SECONDS))
             self._conn.flush()
         except Exception as fault:
             raise source_away(str(fault), self._thing) from fault

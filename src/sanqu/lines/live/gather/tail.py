@@ -6,7 +6,7 @@ import csv
 import io
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from sanqu.ground.errors import BadInput, Unavailable
 from sanqu.ground.i18n import Text
 from sanqu.lines.live.envelope import Change, Place
 from sanqu.lines.live.gather.outlet import Gathering, Writer
-from sanqu.lines.live.standing import keep_source, set_state, standing_of
+from sanqu.lines.live.standing import keep_source, place_of, set_state, standing_of
 
 READ_BYTES = 1024 * 1024
 LOOK_SECONDS = 0.1
@@ -92,13 +92,13 @@ def _found(gathering: Gathering, stream: io.BufferedReader) -> _File:
     """Where to go on: in the same file after what the lake has, in another one at its start."""
     standing = standing_of(gathering.city, gathering.line.name)
     mark, known = _mark_of(stream), standing.source
-    place: Sequence[int] = standing.position.get("place") or ()
+    place = place_of(standing, gathering.line) or ()
     generation = int(known.get("generation", 0))
     size = os.fstat(stream.fileno()).st_size
     offset = int(place[1]) if place and place[0] == generation else 0
-    if known.get("mark") != mark or offset > size:
+    if known.get("mark") != mark or known.get("origin", gathering.line.origin) != gathering.line.origin or offset > size:
         generation, offset = generation + 1, 0
-        keep_source(gathering.city, gathering.line.name, mark=mark, generation=generation)
+        keep_source(gathering.city, gathering.line.name, mark=mark, generation=generation, origin=gathering.line.origin)
     header: tuple[str, ...] = ()
     if gathering.line.source.format in ("csv", "tsv", "") and not _is_json(gathering):
         first = _first_line(gathering, stream)
