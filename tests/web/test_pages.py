@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from sanqu.catalog.keeping import register_contract
+from sanqu.catalog.rules.watch import declare_rule_process
 from sanqu.ground.city import City
 from sanqu.ground.i18n import words
 from sanqu.ground.ledger import integrate, read_entries
@@ -160,6 +161,22 @@ def test_quality_is_measured_and_shown(admin: Page) -> None:
     admin.goto("/datasets/citrus-harvest?tab=quality")
     admin.get_by_role("button", name="现在评").click()
     expect(admin.get_by_text("质量得分")).to_be_visible()
+
+
+def test_a_steward_makes_a_quality_rule_and_sees_it_broken_with_its_query_and_task(admin: Page, quzhou: City) -> None:
+    declare_rule_process(quzhou)
+    admin.goto("/datasets/citrus-harvest?tab=quality")
+    admin.get_by_text("新定规则").click()
+    admin.get_by_label("规则（TOML").fill('kind = "unique"\nname = "one-town"\ntitle = { zh = "每镇一行", en = "One row a town" }\nitems = ["town"]')
+    admin.get_by_role("button", name="保存并评估").click()
+    expect(admin.locator("#rules").get_by_text("不成立")).to_be_visible()
+    admin.get_by_text("所用查询与数字").click()
+    expect(admin.get_by_text("HAVING").or_(admin.get_by_text("GROUP BY")).first).to_be_visible()
+    admin.get_by_role("link", name="整改办件").click()
+    expect(admin.get_by_text("核实并整改").first).to_be_visible()
+    admin.goto("/datasets/citrus-harvest?tab=quality")
+    admin.locator("#rules").get_by_role("button", name="去掉").click()
+    expect(admin.get_by_text("还没有规则")).to_be_visible()
 
 
 def test_the_public_sees_the_ledger_of_data_and_takes_a_proof(page: Page) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Body, Query, Request
 from fastapi.responses import RedirectResponse, StreamingResponse
 from pydantic import BaseModel
 
@@ -17,8 +17,11 @@ from sanqu.catalog.datapackage import schema_org
 from sanqu.catalog.dcat_http import router as dcat_router
 from sanqu.catalog.harvest.sources import Kind as HarvestKind
 from sanqu.catalog.records import Dataset, as_jsonable
+from sanqu.catalog.rules.keeping import delete_rule, history_of, rules_of, save_rule
+from sanqu.catalog.rules.records import Told, Verdict, read_rule
+from sanqu.catalog.rules.watch import close_case, evaluate
 from sanqu.catalog.search import SHOWN_FACETS, SORTS, Ask, Found, Sort, search
-from sanqu.catalog.units import units_by_code
+from sanqu.catalog.units import is_steward, units_by_code
 from sanqu.ground.errors import BadInput
 from sanqu.ground.http import Admin, Asking, InCity, Language, SignedIn, base_of
 from sanqu.ground.i18n import Text
@@ -112,6 +115,54 @@ def quality_rows(
     rows = quality.rows_behind(city, name, measure, item, asker, rule=rule, limit=limit, offset=offset)
     found: list[dict[str, Any]] = as_jsonable(rows)
     return found
+
+
+@router.get("/datasets/{name}/rules", summary="质量规则 · Quality rules")
+def rules(name: str, city: InCity, asker: Asking) -> list[dict[str, Any]]:
+    """The rules of a dataset beyond its contract, each with its last verdict; the query behind it is for who answers for the data."""
+    dataset = lists.show(city, name, asker)
+    steward = is_steward(city, dataset, asker)
+    found: list[dict[str, Any]] = as_jsonable([_told(one, steward) for one in rules_of(city, dataset.contract or dataset.name)])
+    return found
+
+
+@router.put("/datasets/{name}/rules/{rule}", summary="定质量规则 · Make a quality rule")
+def put_rule(name: str, rule: str, said: Annotated[dict[str, Any], Body()], city: InCity, asker: SignedIn) -> dict[str, Any]:
+    """Make or change a rule (`kind`, `title` and what the kind needs), and ask it at once."""
+    dataset = lists.show(city, name, asker)
+    made = save_rule(city, read_rule({**said, "name": rule, "dataset": dataset.contract or dataset.name}), asker)
+    verdict = evaluate(city, made) if made.enabled else None
+    plain: dict[str, Any] = as_jsonable({"rule": made.model_dump(mode="json"), "verdict": verdict and verdict.model_dump(mode="json")})
+    return plain
+
+
+@router.delete("/datasets/{name}/rules/{rule}", status_code=204, summary="去掉质量规则 · Take a quality rule away")
+def take_rule(name: str, rule: str, city: InCity, asker: SignedIn) -> None:
+    """Take a rule away with what it found; a task that is open because of it ends."""
+    dataset = lists.show(city, name, asker)
+    case = delete_rule(city, dataset.contract or dataset.name, rule, asker)
+    if case is not None:
+        close_case(city, case)
+
+
+@router.get("/datasets/{name}/rules/{rule}/verdicts", summary="规则的历次结果 · What a rule found")
+def verdicts(name: str, rule: str, city: InCity, asker: Asking, limit: Annotated[int, Query(ge=1, le=500)] = 50) -> list[dict[str, Any]]:
+    """What a rule found, the newest first."""
+    dataset = lists.show(city, name, asker)
+    steward = is_steward(city, dataset, asker)
+    found = history_of(city, dataset.contract or dataset.name, rule, limit)
+    told = [{"at": at, "snapshot": snapshot} | _verdict(verdict, steward) for at, snapshot, verdict in found]
+    plain: list[dict[str, Any]] = as_jsonable(told)
+    return plain
+
+
+def _told(one: Told, steward: bool) -> dict[str, Any]:
+    verdict = None if one.verdict is None else _verdict(one.verdict, steward)
+    return {"rule": one.rule.model_dump(mode="json"), "verdict": verdict, "at": one.at, "case": one.case if steward else None}
+
+
+def _verdict(verdict: Verdict, steward: bool) -> dict[str, Any]:
+    return verdict.model_dump(mode="json", exclude=set() if steward else {"query", "figures", "fault"})
 
 
 @router.get("/openlists", summary="开放清单的版本 · Versions of the open list")

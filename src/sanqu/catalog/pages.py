@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Form, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
@@ -14,9 +14,11 @@ from sanqu.catalog.browse import show
 from sanqu.catalog.openlist import diff, entries, open_list, open_lists, publish_open_list
 from sanqu.catalog.quality import Measure, measure, quality_of, rows_behind
 from sanqu.catalog.reading import may_see_rows
-from sanqu.catalog.records import unit_paths
+from sanqu.catalog.rules.keeping import delete_rule, rule_of, rules_of, save_rule
+from sanqu.catalog.rules.records import KINDS, rules_in
+from sanqu.catalog.rules.watch import close_case, evaluate
 from sanqu.catalog.search import Ask, search
-from sanqu.catalog.units import organisations
+from sanqu.catalog.units import is_steward, organisations, path_of
 from sanqu.ground.facts import fact
 from sanqu.ground.http import Asking, InCity, Language, Paging, SignedIn
 from sanqu.ground.i18n import Text
@@ -121,21 +123,39 @@ def quality_part(request: Request, city: InCity, asker: Asking, name: str) -> Re
     if "HX-Request" not in request.headers:
         # Opened by itself it is a part without its page.
         return RedirectResponse(f"/datasets/{name}?tab=quality", 303)
-    with city.db.connection() as conn:
-        path = unit_paths(conn, [dataset.unit]).get(dataset.unit, "")
     return render(
         request, "catalog/quality.html", dataset=dataset, quality=quality_of(city, dataset),
-        may_steward=bool(path) and asker.may_steward(path), may_see=may_see_rows(city, asker, dataset.name),
+        may_steward=is_steward(city, dataset, asker), may_see=may_see_rows(city, asker, dataset.name),
+        rules=rules_of(city, dataset.contract or dataset.name), kinds=KINDS,
     )  # fmt: skip
+
+
+@router.post("/datasets/{name}/rules")
+def make_rule(city: InCity, asker: SignedIn, name: str, text: Annotated[str, Form(max_length=10_000)]) -> Response:
+    """Make rules as their TOML says, and ask them."""
+    dataset = show(city, name, asker)
+    for rule in rules_in(text, dataset.contract or dataset.name):
+        evaluate(city, save_rule(city, rule, asker))
+    return RedirectResponse(f"/datasets/{name}?tab=quality", 303)
+
+
+@router.post("/datasets/{name}/rules/{rule}/{act}")
+def act_on_rule(city: InCity, asker: SignedIn, name: str, rule: str, act: Literal["ask", "delete"]) -> Response:
+    """Ask a rule now, or take it away."""
+    dataset = show(city, name, asker)
+    check_steward(asker, path_of(city, dataset), name)
+    if act == "ask":
+        evaluate(city, rule_of(city, dataset.contract or dataset.name, rule))
+    elif (case := delete_rule(city, dataset.contract or dataset.name, rule, asker)) is not None:
+        close_case(city, case)
+    return RedirectResponse(f"/datasets/{name}?tab=quality", 303)
 
 
 @router.post("/datasets/{name}/quality")
 def measure_now(city: InCity, asker: SignedIn, name: str) -> Response:
     """Measure the quality of a dataset now."""
     dataset = show(city, name, asker)
-    with city.db.connection() as conn:
-        path = unit_paths(conn, [dataset.unit]).get(dataset.unit, "/?/")
-    check_steward(asker, path, name)
+    check_steward(asker, path_of(city, dataset), name)
     measure(city, name)
     return RedirectResponse(f"/datasets/{name}?tab=quality", 303)
 

@@ -6,8 +6,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
-from sanqu.catalog.records import text_of
+from sanqu.catalog.records import Dataset, text_of, unit_paths
+from sanqu.ground.city import City
 from sanqu.ground.database import Connection
+from sanqu.ground.people.askers import Asker
 from sanqu.ground.people.units import Kind, Unit
 
 BY_CODES = """
@@ -66,3 +68,15 @@ def organisations(
         "by_size": by_size, "closed": closed, "limit": limit, "offset": offset,
     }  # fmt: skip
     return [Organisation(_unit(row), row["datasets"]) for row in conn.execute(LIST, wanted)]
+
+
+def path_of(city: City, dataset: Dataset) -> str:
+    """Where the unit that answers for a dataset stands among all units; "/?/" for one that is not known."""
+    with city.db.connection() as conn:
+        return unit_paths(conn, [dataset.unit]).get(dataset.unit, "/?/")
+
+
+def is_steward(city: City, dataset: Dataset, asker: Asker) -> bool:
+    """Whether the asker answers for the dataset."""
+    path = path_of(city, dataset)
+    return path != "/?/" and asker.may_steward(path)

@@ -11,6 +11,9 @@ from typing import Any
 from sanqu.catalog.glossary import use_glossary
 from sanqu.catalog.keeping import load_subjects, register_contract
 from sanqu.catalog.records import Subject
+from sanqu.catalog.rules.keeping import save_rule
+from sanqu.catalog.rules.records import read_rule
+from sanqu.catalog.rules.watch import declare_rule_process
 from sanqu.ground.city import City
 from sanqu.ground.facts import fact, keep_fact
 from sanqu.ground.i18n import Text
@@ -52,6 +55,7 @@ def load_city(city: City, say: Callable[[str], None]) -> int | None:
         with city.db.connection() as conn:
             keep_fact(conn, "pack", {"digest": digest, "version": pack.version})
             append(conn, kind="city.pack", actor=SYSTEM.label, subject=f"pack:{folder.name}", facts={"digest": digest})
+    declare_rule_process(city)
     declare_processes(city)
     use_glossary(city, fact(city, "glossary", []))
     return _first_administrator(city)
@@ -67,6 +71,8 @@ def _load(city: City, pack: CityPack, say: Callable[[str], None]) -> None:
     load_subjects(city, [_subject(said, place) for place, said in enumerate(pack.about.get("subject", []))], SYSTEM.label)
     for descriptor in pack.contracts:
         register_contract(city, Contract.from_descriptor(descriptor), SYSTEM.label)
+    for rule in pack.rules:
+        save_rule(city, read_rule(rule), SYSTEM)
     say(f"  {len(pack.units):,} 个机构 units · {len(pack.contracts)} 个数据集 datasets")
     _run_lines(city, pack, say)
 

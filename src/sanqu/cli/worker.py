@@ -28,6 +28,7 @@ ROOMS_WITH_JOBS = (
     "sanqu.lines.run",
     "sanqu.lines.live.positions",
     "sanqu.catalog.quality",
+    "sanqu.catalog.rules.watch",
     "sanqu.catalog.harvest",
     "sanqu.sharing.grading",
     "sanqu.sharing.sources",

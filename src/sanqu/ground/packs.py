@@ -1,4 +1,4 @@
-"""Finds and reads a city pack (城市包): units, subjects, contracts, lines, glossary; data, no code."""
+"""Finds and reads a city pack (城市包): units, subjects, contracts, lines, quality rules, glossary; data, no code."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ class CityPack:
     units: tuple[Unit, ...]
     contracts: tuple[dict[str, Any], ...]
     lines: tuple[dict[str, Any], ...]
+    rules: tuple[dict[str, Any], ...]
     glossary: tuple[tuple[str, ...], ...]
     divisions: tuple[tuple[str, str, str, str], ...]
 
@@ -107,6 +108,7 @@ def read_pack(folder: Path) -> CityPack:
         units=tuple(units.values()),
         contracts=tuple(_toml(file) for file in sorted((folder / "datasets").glob("*.toml"))),
         lines=tuple(_toml(file) for file in sorted((folder / "lines").glob("*.toml"))),
+        rules=tuple(rule for file in sorted((folder / "rules").glob("*.toml")) for rule in _toml(file).get("rule", [])),
         glossary=tuple(tuple(group) for group in glossary),
         divisions=divisions,
     )

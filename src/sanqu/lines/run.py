@@ -11,6 +11,7 @@ from typing import Any
 
 from sanqu.ground.city import City
 from sanqu.ground.clock import now
+from sanqu.ground.database import Connection
 from sanqu.ground.errors import BadInput, SanquError, Unavailable
 from sanqu.ground.i18n import Text
 from sanqu.ground.jobs import defer, job
@@ -44,6 +45,17 @@ STATE_OF = "SELECT state FROM lines_run WHERE id = %s AND line = %s"
 STEPS = {"装载": 0.3, "检查": 0.2, "隔离": 0.6, "写入": 0.7}
 
 
+# Rooms above that have something to do when a run has ended.
+AfterRun = Callable[[Connection, Line], None]
+_after: list[AfterRun] = []
+
+
+def after_run(function: AfterRun) -> AfterRun:
+    """Register what is done, in the transaction that tells of a run's end, whenever a run has ended."""
+    _after.append(function)
+    return function
+
+
 def run_line(city: City, name: str, progress: Watcher | None = None, *, actor: str = "system", again: bool = False) -> Run:
     """Run line `name` to its end and return the run; one that failed says so in `state` and `cause`.
 
@@ -72,6 +84,8 @@ def run_line(city: City, name: str, progress: Watcher | None = None, *, actor: s
         with city.db.connection() as conn:
             facts = {"run": number, "state": state.value, **run.counts.model_dump(), "snapshot": run.snapshot}
             append(conn, kind="lines.run", actor=actor, subject=f"dataset:{line.dataset}", facts=facts)
+            for function in _after:
+                function(conn, line)
         runner.tell(Text(zh="完成" if not cause else "失败", en="Done" if not cause else "Failed"), state=state)
         return run
 
