@@ -140,6 +140,7 @@ def test_a_lost_slot_loads_the_table_anew_in_one_piece(city: City, followed: Cit
     first.start()
     until(lambda: len(rows(city, "wells")) == 1000)
     first.stop()
+    until(lambda: source.execute("SELECT count(*) FROM pg_replication_slots WHERE database = current_database() AND active").fetchone() == (0,))
     source.execute("SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE database = current_database()")
     source.execute("DELETE FROM wells WHERE id < 500")
     second = Flow(city)
