@@ -42,6 +42,7 @@ EXAMPLES: tuple[tuple[str, str, Any], ...] = (
     ("/api/live", "line", "my-line"),
     ("/api/live", "device", "station-7"),
     ("/api/lanes", "lane", "livelihood"),
+    ("/api/catalog/datasets/", "rule", "one-permit-a-day"),
     ("/api/lines", "name", "facts"),
     ("/api/lines", "run", 1),
     ("/api/lines", "row", 1),
@@ -80,6 +81,9 @@ LINE = {
 BODIES: dict[tuple[str, str], Any] = {
     ("post", "/api/lines"): LINE,
     ("put", "/api/lines/{name}"): LINE,
+    ("put", "/api/catalog/datasets/{name}/rules/{rule}"): {
+        "kind": "unique", "title": {"zh": "同一证号同一日只发一次", "en": "A permit is issued once on a day"}, "items": ["permit_id", "given_on"],
+    },
     ("post", "/api/lines/quarantine/{row}/mend"): {"value": "12.5"},
     ("post", "/api/share/{dataset}"): {"keys": ["g01", "g02"]},
     ("post", "/api/live/{line}/devices"): {"name": "station-7"},
