@@ -78,8 +78,8 @@ def start_postgres(home: Path) -> tuple[str, PostgresServer]:
         alive = [pid for pid in json.loads(handles.read_text() or "[]") if psutil.pid_exists(pid)]
         handles.write_text(json.dumps(alive))
     try:
-        server.start()
-    except (subprocess.SubprocessError, OSError, RuntimeError) as fault:
+        _start_patiently(server)
+    except (subprocess.SubprocessError, OSError, RuntimeError, AssertionError) as fault:
         raise Unavailable(
             "engines.postgres",
             Text(zh=f"PostgreSQL 未能启动：{fault}", en=f"PostgreSQL did not start: {fault}"),
@@ -90,6 +90,18 @@ def start_postgres(home: Path) -> tuple[str, PostgresServer]:
             str(folder / "log"),
         ) from fault
     return server.get_uri(), server
+
+
+def _start_patiently(server: PostgresServer, tries: int = 20) -> None:
+    """A server that is just going down or coming up has half a note of itself, which the wheel asserts to be whole."""
+    for left in reversed(range(tries)):
+        try:
+            server.start()
+            return
+        except (AssertionError, ValueError, IndexError):
+            if not left:
+                raise
+            time.sleep(0.25)
 
 
 def _note(home: Path) -> Path:
