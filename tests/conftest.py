@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx
+import hypothesis
 import psycopg
 import pytest
 import uvicorn
@@ -26,6 +27,10 @@ from sanqu.ground.schema import bring_up_to_date
 from sanqu.ground.settings import Settings
 from sanqu.sharing.reading import hang_door
 from sanqu.web.app import make_app
+
+# A busy machine is no fault: nothing here is judged by the clock.
+hypothesis.settings.register_profile("sanqu", deadline=None)
+hypothesis.settings.load_profile("sanqu")
 
 _numbers = itertools.count(1)
 
