@@ -94,7 +94,7 @@ def test_windows_close_when_time_has_passed_and_late_rows_are_counted(city: City
     push(city, line, at(1), at(2))
     push(city, line, at(11, 30))
     until(lambda: rows(city, "minutes", SHOWN) == [("08:00", "d1", 3, 7.0), ("08:05", "d1", 3, 3.0)])
-    until(lambda: lately(city, line="minutes")["minutes"].late == 2)
+    until(lambda: (told := lately(city, line="minutes").get("minutes")) and told.late == 2)
 
 
 def test_what_waits_in_open_windows_is_there_after_a_restart(city: City) -> None:
