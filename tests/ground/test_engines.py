@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from sanqu.ground.broker import start_nats
 from sanqu.ground.bus import Bus
 from sanqu.ground.city import City
 from sanqu.ground.database import Database
-from sanqu.ground.engines import Engines, hold_home, running_city, write_note
+from sanqu.ground.engines import Engines, hold_home, running_city, start_postgres, write_note
 from sanqu.ground.errors import Conflict
 from sanqu.ground.ledger.checkpoint import signer_of
 from sanqu.ground.settings import Settings
@@ -31,6 +34,33 @@ def test_the_note_of_a_killed_city_is_not_believed_though_its_number_lives_again
     assert running_city(tmp_path) is None
     with hold_home(tmp_path):
         assert running_city(tmp_path) is None
+
+
+def test_a_killed_postgres_is_started_again_though_another_process_has_its_number(tmp_path: Path) -> None:
+    _, server = start_postgres(tmp_path)
+    note = tmp_path / "postgres" / "postmaster.pid"
+    left_behind = note.read_text()
+    server.cleanup()
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as stranger:
+        note.write_text("\n".join([str(stranger.pid), *left_behind.split("\n")[1:]]))
+        url, again = start_postgres(tmp_path)
+        try:
+            with psycopg.connect(url) as conn:
+                assert conn.execute("SELECT 1").fetchone() == (1,)
+            assert stranger.poll() is None
+        finally:
+            again.cleanup()
+
+
+def test_a_postgres_that_runs_is_joined(tmp_path: Path) -> None:
+    url, server = start_postgres(tmp_path)
+    try:
+        joined, _ = start_postgres(tmp_path)
+        assert joined == url
+        with psycopg.connect(joined) as conn:
+            assert conn.execute("SELECT 1").fetchone() == (1,)
+    finally:
+        server.cleanup()
 
 
 def test_a_home_is_held_by_one_and_the_other_is_told_where(tmp_path: Path) -> None:

@@ -78,6 +78,7 @@ def start_postgres(home: Path) -> tuple[str, PostgresServer]:
         alive = [pid for pid in json.loads(handles.read_text() or "[]") if psutil.pid_exists(pid)]
         handles.write_text(json.dumps(alive))
     try:
+        _forget_the_dead(folder)
         _start_patiently(server)
     except (subprocess.SubprocessError, OSError, RuntimeError, AssertionError) as fault:
         raise Unavailable(
@@ -92,6 +93,33 @@ def start_postgres(home: Path) -> tuple[str, PostgresServer]:
     return server.get_uri(), server
 
 
+def _forget_the_dead(folder: Path) -> None:
+    """Write a number that no process can have into the note of a server that was killed.
+
+    The wheel, and PostgreSQL as well, take whatever process has the noted number for the server: a zombie, or a stranger
+    that was given the number since. The rest of the note stays: by it PostgreSQL sees whether orphans hold its memory.
+    """
+    note = folder / "postmaster.pid"
+    try:
+        noted, rest = note.read_text().split("\n", 1)
+        if not _is_server(int(noted), folder):
+            note.write_text(f"{NO_PROCESS}\n{rest}")
+    except (OSError, ValueError):
+        return
+
+
+# Above the highest number that Linux (2 ** 22) and macOS (99,999) give.
+NO_PROCESS = 2**22 + 1
+
+
+def _is_server(pid: int, folder: Path) -> bool:
+    try:
+        process = psutil.Process(pid)
+        return process.status() != psutil.STATUS_ZOMBIE and str(folder) in process.cmdline()
+    except psutil.Error:
+        return False
+
+
 def _start_patiently(server: PostgresServer, tries: int = 20) -> None:
     """A server that is just going down or coming up has half a note of itself, which the wheel asserts to be whole."""
     for left in reversed(range(tries)):
@@ -102,6 +130,11 @@ def _start_patiently(server: PostgresServer, tries: int = 20) -> None:
             if not left:
                 raise
             time.sleep(0.25)
+        except subprocess.CalledProcessError:
+            # The orphans of one that was killed need a moment to see it.
+            if left < tries - 3:
+                raise
+            time.sleep(1)
 
 
 def _note(home: Path) -> Path:
@@ -266,7 +299,8 @@ class _Keeper:
                 self._nats.terminate()
                 self._nats.wait(10)
         if self._postgres is not None:
-            self._postgres.cleanup()
+            with suppress(psutil.Error):
+                self._postgres.cleanup()
 
 
 def _is_alive(pid: int) -> bool:
