@@ -68,6 +68,19 @@ def database_url(url: str, name: str) -> str:
 
 
 @pytest.fixture
+def source_database(postgres: str) -> Iterator[psycopg.Connection]:
+    """Another department's database, empty; slots that a line left there go with it."""
+    name = f"source_{os.getpid()}_{next(_numbers)}"
+    with psycopg.connect(postgres, autocommit=True) as conn:
+        conn.execute(f"CREATE DATABASE {name}")
+    with psycopg.connect(database_url(postgres, name), autocommit=True) as conn:
+        yield conn
+        conn.execute("SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE database = current_database() AND NOT active")
+    with psycopg.connect(postgres, autocommit=True) as conn:
+        conn.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+
+
+@pytest.fixture
 def make_city(postgres: str, nats: str, tmp_path: Path) -> Iterator[Callable[[], City]]:
     """Makes empty cities with all tables; they go when the test ends."""
     made: list[City] = []

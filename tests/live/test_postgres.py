@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterator
-
 import psycopg
 import pytest
 
@@ -14,7 +11,6 @@ from sanqu.lines.quarantine import list_quarantine
 from tests.conftest import database_url
 from tests.live.conftest import READINGS, Flow, make_line, rows, until
 
-_numbers = itertools.count(1)
 WELLS = {
     **READINGS,
     "name": "wells",
@@ -23,18 +19,11 @@ WELLS = {
 
 
 @pytest.fixture
-def source(postgres: str) -> Iterator[psycopg.Connection]:
-    """Another department's database."""
-    name = f"source_{next(_numbers)}"
-    with psycopg.connect(postgres, autocommit=True) as conn:
-        conn.execute(f"CREATE DATABASE {name}")
-    with psycopg.connect(database_url(postgres, name), autocommit=True) as conn:
-        conn.execute("CREATE TABLE wells (id int PRIMARY KEY, station text NOT NULL, value float8, at timestamp, note text)")
-        conn.execute("INSERT INTO wells SELECT n, 's' || n, n, '2026-01-01', NULL FROM generate_series(1, 1000) n")
-        yield conn
-        conn.execute("SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE database = current_database() AND NOT active")
-    with psycopg.connect(postgres, autocommit=True) as conn:
-        conn.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+def source(source_database: psycopg.Connection) -> psycopg.Connection:
+    """Another department's database, with a thousand wells."""
+    source_database.execute("CREATE TABLE wells (id int PRIMARY KEY, station text NOT NULL, value float8, at timestamp, note text)")
+    source_database.execute("INSERT INTO wells SELECT n, 's' || n, n, '2026-01-01', NULL FROM generate_series(1, 1000) n")
+    return source_database
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import itertools
 import re
 import time
 from collections.abc import Iterator
@@ -16,13 +15,15 @@ from sanqu.catalog.keeping import register_contract
 from sanqu.ground.city import City
 from sanqu.ground.people.askers import SYSTEM
 from sanqu.lake import Contract
-from sanqu.lines.keeping import save_line
+from sanqu.lines.keeping import line_of, save_line
 from sanqu.lines.live.standing import standing_of
 from sanqu.lines.records import Line
+from sanqu.sharing.subscribers.deliver import delivering
 from tests.conftest import database_url
 from tests.live.conftest import Flow, rows, until
+from tests.sharing.test_subscriptions import Receiver, receiver
 
-_numbers = itertools.count(1)
+__all__ = ["receiver"]
 
 
 def contract(name: str) -> Contract:
@@ -48,18 +49,11 @@ def flow(quzhou: City) -> Iterator[Flow]:
 
 
 @pytest.fixture
-def source(postgres: str) -> Iterator[psycopg.Connection]:
+def source(source_database: psycopg.Connection) -> psycopg.Connection:
     """Another department's database, with three stations."""
-    name = f"levels_{next(_numbers)}"
-    with psycopg.connect(postgres, autocommit=True) as conn:
-        conn.execute(f"CREATE DATABASE {name}")
-    with psycopg.connect(database_url(postgres, name), autocommit=True) as conn:
-        conn.execute("CREATE TABLE levels (id int PRIMARY KEY, station text, level float8)")
-        conn.execute("INSERT INTO levels VALUES (1, '衢江', 60.25), (2, '江山港', 88.5), (3, '乌溪江', 71)")
-        yield conn
-        conn.execute("SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE database = current_database() AND NOT active")
-    with psycopg.connect(postgres, autocommit=True) as conn:
-        conn.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+    source_database.execute("CREATE TABLE levels (id int PRIMARY KEY, station text, level float8)")
+    source_database.execute("INSERT INTO levels VALUES (1, '衢江', 60.25), (2, '江山港', 88.5), (3, '乌溪江', 71)")
+    return source_database
 
 
 def make(city: City, name: str, source: dict[str, str], **more: object) -> Line:
@@ -93,6 +87,36 @@ def test_a_row_that_changes_at_its_source_appears_without_a_reload_in_under_a_se
     assert page.evaluate("window.stayed") is True
 
 
+def test_a_subscription_that_is_not_delivered_is_named_on_the_map_with_its_cause(
+    admin: Page, quzhou: City, flow: Flow, receiver: Receiver
+) -> None:
+    quzhou.settings = quzhou.settings.model_copy(update={"subscription_tries": 1})
+    make(quzhou, "levels-quiet", {"kind": "push"}, lane="general")
+    make(quzhou, "levels-told", {"kind": "push"}, lane="governance")
+    save_line(quzhou, line_of(quzhou, "levels-quiet").model_copy(update={"enabled": False}), SYSTEM)
+    answer = admin.request.post("/api/subscriptions", data={"dataset": "levels-told", "kind": "webhook", "target": receiver.url})
+    assert answer.status == 201, answer.text()
+    receiver.answer = lambda n: (500, {}) if n == 2 else (200, {})
+    admin.goto("/live")
+    told = admin.locator("[data-readers='levels-told']")
+    expect(told).to_contain_text("已投 0 次")
+    with delivering(quzhou):
+        for number in (1, 2):
+            assert admin.request.post("/api/live/levels-told", data={"id": number, "level": 1.5}).status == 202
+            until(lambda number=number: len(receiver.got) == number)
+        # Without a reload: the letter that was given up, why, and a mark on the leg.
+        expect(told.locator(".why")).to_contain_text("HTTP 500")
+        expect(told).to_contain_text("死信 1")
+        expect(admin.locator("[data-reads='levels-told'][data-state=late]")).to_be_attached()
+        expect(admin.locator("[data-sum=untold]")).to_have_text("1")
+    admin.reload()
+    # Trouble first; what rests is folded.
+    assert admin.locator("section.lane").evaluate_all("all => all.map(one => one.dataset.lane)") == ["governance", "general"]
+    expect(admin.locator("details.resting .st-line[data-line='levels-quiet']")).to_be_hidden()
+    told.get_by_role("link", name="127.0.0.1").click()
+    expect(admin.locator("main")).to_contain_text("HTTP 500")
+
+
 def test_the_map_names_the_cause_of_a_fault_and_shows_when_it_flows_again(
     admin: Page, quzhou: City, source: psycopg.Connection, flow: Flow, postgres: str
 ) -> None:
@@ -110,6 +134,7 @@ def test_the_map_names_the_cause_of_a_fault_and_shows_when_it_flows_again(
         conn.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
     source.execute("SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots WHERE database = current_database() AND active")
     expect(track.locator("[data-show=state]")).to_have_text("停了", timeout=20_000)
+    expect(track).to_have_attribute("data-leg", "in")
     expect(track.locator(".why")).to_contain_text("自动再试")
     expect(track.locator(".why")).to_contain_text("not currently accepting connections")
     expect(admin.locator("tbody tr[data-line='levels-map'] .why")).to_contain_text("not currently accepting connections")

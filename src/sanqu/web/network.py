@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Annotated, Any, Literal
@@ -14,7 +15,6 @@ from sanqu.ground.broker import running_nats
 from sanqu.ground.city import City
 from sanqu.ground.errors import SanquError
 from sanqu.ground.http import InCity, Paging, SignedIn, base_of
-from sanqu.ground.hub import hub_of
 from sanqu.ground.pages import render
 from sanqu.ground.people.askers import Asker
 from sanqu.lake import lake_of
@@ -28,6 +28,7 @@ from sanqu.lines.live.watch import Watched, narrowed, watch_lines
 from sanqu.lines.live.watch_api import live_of_steward
 from sanqu.lines.quarantine import count_quarantine
 from sanqu.lines.records import LANES, Line
+from sanqu.sharing.readers import Reader, readers_of
 from sanqu.web.workbench import refuse_others
 
 router = APIRouter(prefix="/live", include_in_schema=False)
@@ -35,26 +36,47 @@ router = APIRouter(prefix="/live", include_in_schema=False)
 # So many lines are drawn; all are in the table.
 MOST_DRAWN = 60
 STATES = ("trouble", "flowing", "late", "stopped", "waiting", "loading", "running", "failed", "resting", "off")
-INTERFACES = "SELECT dataset FROM sharing_interface WHERE state = 'on' AND dataset = ANY(%s)"
+RESTING = ("resting", "off")
 EXAMPLES = {"integer": 1, "number": 12.5, "boolean": True, "date": "2026-01-31", "datetime": "2026-01-31T08:00:00", "year": 2026}
 
 
 @dataclass(frozen=True)
 class Stop:
-    """A dataset where lines of a lane end, with who reads it: a lookup interface, and so many open feeds."""
+    """A dataset where lines of a lane end, with who is told what changes in it."""
 
     dataset: str
     lines: tuple[Watched, ...]
-    interface: bool
-    feeds: int
+    readers: tuple[Reader, ...]
+
+    @property
+    def rank(self) -> int:
+        """0: something is in trouble; 1: something flows; 2: all rests."""
+        if any(one.trouble for one in self.lines) or any(one.trouble for one in self.readers):
+            return 0
+        return 2 if all(one.state in RESTING for one in self.lines) else 1
 
 
 @dataclass(frozen=True)
 class Band:
-    """A lane of the map with its stops."""
+    """A lane of the map with its stops: those in trouble first, those that rest last."""
 
     lane: Lane
     stops: tuple[Stop, ...]
+
+    @property
+    def rank(self) -> int:
+        """That of its worst stop."""
+        return min(stop.rank for stop in self.stops)
+
+    @property
+    def moving(self) -> tuple[Stop, ...]:
+        """What is drawn."""
+        return tuple(stop for stop in self.stops if stop.rank < 2)
+
+    @property
+    def resting(self) -> tuple[Stop, ...]:
+        """What is folded."""
+        return tuple(stop for stop in self.stops if stop.rank == 2)
 
     @property
     def per_second(self) -> float:
@@ -62,22 +84,16 @@ class Band:
         return sum(one.per_second for stop in self.stops for one in stop.lines)
 
 
-def _bands(city: City, found: list[Watched]) -> list[Band]:
+def _bands(city: City, found: list[Watched], readers: Mapping[str, tuple[Reader, ...]]) -> list[Band]:
     held = lanes_of(city)
-    names = list({one.line.dataset for one in found})
-    served = {str(row["dataset"]) for row in city.db.all(INTERFACES, (names,))}
-    hub = hub_of(city)
 
     def stops(lines: list[Watched]) -> tuple[Stop, ...]:
-        ordered = sorted(lines, key=lambda one: (one.line.dataset, one.line.name))
-        return tuple(
-            Stop(name, tuple(part), name in served, hub.listeners(f"lake.write.{name}"))
-            for name, part in groupby(ordered, key=lambda one: one.line.dataset)
-        )
+        ordered = sorted(lines, key=lambda one: (one.line.dataset, one.trouble is None, one.line.name))
+        made = [Stop(name, tuple(part), readers.get(name, ())) for name, part in groupby(ordered, key=lambda one: one.line.dataset)]
+        return tuple(sorted(made, key=lambda stop: stop.rank))
 
-    return [
-        Band(held.get(name, Lane(name)), stops(lines)) for name in LANES if (lines := [one for one in found if one.line.lane == name])
-    ]
+    bands = [Band(held.get(name, Lane(name)), stops(lines)) for name in LANES if (lines := [one for one in found if one.line.lane == name])]
+    return sorted(bands, key=lambda band: band.rank)
 
 
 @router.get("")
@@ -88,16 +104,33 @@ def network(
     refuse_others(asker)
     every = watch_lines(city, asker)
     found = narrowed(every, lane=lane, state=state, q=q)
-    # What has trouble is drawn first where not all can be.
-    drawn = sorted(found, key=lambda one: (one.trouble is None, not one.line.live, one.line.name))[:MOST_DRAWN]
+    readers = readers_of(city, {one.line.dataset for one in every})
+    lagging = {name for name, held in readers.items() if any(reader.trouble for reader in held)}
+    # What has trouble comes first, where not all can be drawn and in the table.
+    found.sort(key=lambda one: (one.trouble is None, one.line.dataset not in lagging, one.state in RESTING, not one.line.live, one.line.name))
+    drawn = found[:MOST_DRAWN]
     return render(
-        request, "web/network.html", bands=_bands(city, drawn), drawn=len(drawn), shown=found[page.offset : page.offset + page.limit],
+        request, "web/network.html", bands=_bands(city, drawn, readers), drawn=len(drawn), shown=found[page.offset : page.offset + page.limit],
         total=len(found), every=len(every), page=page, lane=lane, state=state, q=q, lanes=LANES, states=STATES,
         export="/api/live.csv?" + urlencode({"batch": "true", "lane": lane, "state": state, "q": q}),
         troubled=sum(one.trouble is not None for one in every), flowing=sum(one.state == "flowing" for one in every),
         backlog=sum(one.backlog for one in every), per_second=sum(one.per_second for one in every),
-        alerts=sum(bool(one.burn and one.burn.alert) for one in every),
+        alerts=sum(bool(one.burn and one.burn.alert) for one in every), untold=_untold(readers), unfold=bool(state or q),
     )  # fmt: skip
+
+
+def _untold(readers: Mapping[str, tuple[Reader, ...]]) -> int:
+    """How many readers are not told as they should be."""
+    return sum(one.trouble is not None for held in readers.values() for one in held)
+
+
+@router.get("/-/readers")
+def readers_now(request: Request, city: InCity, asker: SignedIn) -> HTMLResponse:
+    """The right side of the map as it stands now: a part for each dataset, and how many readers are in trouble."""
+    refuse_others(asker)
+    names = {one.line.dataset for one in watch_lines(city, asker)}
+    found = readers_of(city, names)
+    return render(request, "web/readers.html", readers={name: found.get(name, ()) for name in names}, untold=_untold(found))
 
 
 @router.get("/{name}")

@@ -192,7 +192,7 @@ class Carrier:
             self.city.bus.publish(f"lines.live.{name}", way)
         for name, fault in carried.faults.items():
             await self.remove(name, fault)
-            await asyncio.to_thread(standing.stop, self.city, name, fault)
+            await asyncio.to_thread(standing.stop, self.city, name, fault, "out")
         if time.monotonic() - self._purged_at > PURGE_SECONDS:
             self._purged_at = time.monotonic()
             await self._purge()
@@ -227,7 +227,7 @@ class Carrier:
         await asyncio.to_thread(self._bench.close)
         for line in lines:
             with suppress(SanquError, psycopg.Error):
-                await asyncio.to_thread(standing.stop, self.city, line.name, fault, pause)
+                await asyncio.to_thread(standing.stop, self.city, line.name, fault, "out", pause)
         await asyncio.sleep(pause)
 
     def take_counts(self) -> tuple[list[dict[str, object]], list[tuple[str, int]]]:

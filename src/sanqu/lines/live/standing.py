@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
 from psycopg.types.json import Jsonb
 
@@ -38,7 +38,10 @@ TRIES = "SELECT tries FROM live_line WHERE line = %s"
 LEFT = "SELECT id FROM lines_run WHERE line = %s AND state = 'running'"
 CUT_OFF = "UPDATE lines_run SET state = 'cut-off', ended = now() WHERE id = ANY(%s)"
 SET_SOURCE = "UPDATE live_line SET source = source || %s WHERE line = %s"
-GATHERED = "UPDATE live_line SET gathered = now() WHERE line = %s"
+# On which leg of a line's way something went wrong: from its source, at the line itself (the bus), into the lake.
+Leg = Literal["in", "line", "out"]
+# Whoever meets these, it is the bus that is away, or the carrying that is behind.
+LEGS: dict[str, Leg] = {"live.bus-away": "line", "live.overtaken": "line", "live.row-large": "line", "live.behind": "out"}
 # The first tries come quickly; what does not mend is tried every minute.
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0
 
@@ -105,14 +108,15 @@ def set_state(city: City, name: str, state: str) -> None:
         conn.execute(SET_STATE, (state, state, name, state))
 
 
-def stop(city: City, name: str, fault: SanquError, pause: float | None = None) -> None:
-    """A line stopped; it is tried again after `pause` seconds, or ever later while it does not mend."""
+def stop(city: City, name: str, fault: SanquError, leg: Leg, pause: float | None = None) -> None:
+    """A line stopped on a `leg` of its way; it is tried again after `pause` seconds, or ever later while it does not mend."""
+    cause = fault.record() | {"leg": LEGS.get(fault.code, leg)}
     with city.db.connection() as conn:
         row = conn.execute(TRIES, (name,)).fetchone()
         tries = int(row["tries"]) if row else 0
         wait = pause if pause is not None else min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(tries, 8))
-        conn.execute(STOP, (Jsonb(fault.record()), timedelta(seconds=wait), name))
-    told = {"line": name, "state": "stopped", "cause": fault.record()}
+        conn.execute(STOP, (Jsonb(cause), timedelta(seconds=wait), name))
+    told = {"line": name, "state": "stopped", "cause": cause}
     city.bus.publish(f"lines.live.{name}", told)
 
 
@@ -120,12 +124,6 @@ def keep_source(city: City, name: str, **said: Any) -> None:
     """Keep what the source's side of a line must remember."""
     with city.db.connection() as conn:
         conn.execute(SET_SOURCE, (Jsonb(said), name))
-
-
-def note_gathered(city: City, names: list[str]) -> None:
-    """Rows of these lines came in just now."""
-    with city.db.connection() as conn:
-        conn.cursor().executemany(GATHERED, [(name,) for name in names])
 
 
 def begin_run(city: City, conn: Connection, line: Line) -> int:

@@ -26,7 +26,7 @@ from sanqu.lines.live.gather import sources
 from sanqu.lines.live.gather.outlet import Gathering
 from sanqu.lines.live.lanes import Lane, Turns, lanes_of
 from sanqu.lines.live.locks import CARRY, GATHER, LANE, Locks
-from sanqu.lines.live.standing import Wanted
+from sanqu.lines.live.standing import Leg, Wanted
 from sanqu.lines.live.stream import connect
 from sanqu.lines.live.sweeping import sweep
 from sanqu.lines.records import Line
@@ -145,7 +145,7 @@ class Traffic:
                 if not same or (one is not None and one.state == "loading") or fault is not None:
                     await carrier.remove(name, fault)
                     if fault is not None:
-                        await self._note_stop(name, fault)
+                        await self._note_stop(name, fault, "line")
             for kind, name in list(locks.held):
                 if kind == CARRY and not any(name in c.drinking for c, _ in self._carriers.values()):
                     await asyncio.to_thread(locks.give, CARRY, name)
@@ -163,7 +163,7 @@ class Traffic:
             raise
         except Exception as fault:
             log.warning("live %s cannot be carried: %s", name, fault)
-            await self._note_stop(name, fault if isinstance(fault, SanquError) else sources.broke(name, fault))
+            await self._note_stop(name, fault if isinstance(fault, SanquError) else sources.broke(name, fault), "out")
             return
         self._versions[name] = one.version
         self._begun.add(name)
@@ -200,14 +200,14 @@ class Traffic:
             await asyncio.to_thread(gather, gathering)
         except SanquError as fault:
             log.warning("live %s: its source stopped: %s", name, fault)
-            await self._note_stop(name, fault)
+            await self._note_stop(name, fault, "in")
         except Exception as fault:
             log.exception("live %s: its source broke", name)
-            await self._note_stop(name, sources.broke(name, fault))
+            await self._note_stop(name, sources.broke(name, fault), "in")
 
-    async def _note_stop(self, name: str, fault: SanquError) -> None:
+    async def _note_stop(self, name: str, fault: SanquError, leg: Leg) -> None:
         with suppress(psycopg.Error, SanquError):
-            await asyncio.to_thread(standing.stop, self.city, name, fault)
+            await asyncio.to_thread(standing.stop, self.city, name, fault, leg)
 
     async def _count(self) -> None:
         taken = [carrier.take_counts() for carrier, _ in self._carriers.values()]

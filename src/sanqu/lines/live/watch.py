@@ -14,7 +14,7 @@ from sanqu.ground.people.askers import Asker
 from sanqu.lines.live.locks import CARRY
 from sanqu.lines.live.meters import Lately, lately
 from sanqu.lines.live.promise import Burn, age_of_line, burns, seconds_of
-from sanqu.lines.live.standing import Standing, is_behind, standings
+from sanqu.lines.live.standing import Leg, Standing, is_behind, standings
 from sanqu.lines.records import Line
 from sanqu.lines.sources.reach import without_password
 
@@ -40,12 +40,13 @@ WHERE %(name)s::text IS NULL OR l.name = %(name)s ORDER BY l.name
 
 @dataclass(frozen=True)
 class Trouble:
-    """Why a line does not do what it should: what is so, what to do, and when it is tried again by itself."""
+    """Why a line does not do what it should: what is so, what to do, on which leg, and when it is tried again by itself."""
 
     what: Text
     todo: Text
     thing: str = ""
     next_try: datetime | None = None
+    leg: Leg = "in"
 
 
 @dataclass(frozen=True)
@@ -84,6 +85,7 @@ class Watched:
             "what": trouble.what.model_dump() if lang is None else trouble.what.in_(lang),
             "todo": trouble.todo.model_dump() if lang is None else trouble.todo.in_(lang),
             "thing": trouble.thing, "next_try": trouble.next_try.isoformat() if trouble.next_try else None,
+            "leg": trouble.leg,
         }  # fmt: skip
         return {
             "line": self.line.name, "title": self.line.title.model_dump(), "dataset": self.line.dataset, "lane": self.line.lane,
@@ -133,11 +135,17 @@ def batch_trouble(
     if run in ("failed", "cut-off"):
         what = Text.model_validate(cause["what"]) if cause else Text(zh="上次运行中断了", en="The last run was cut off")
         todo = Text.model_validate(cause["todo"]) if cause else Text(zh="再运行一次，不会重复", en="Run it again; nothing is doubled")
-        return "failed", Trouble(what, todo, str((cause or {}).get("thing") or ""), next_run)
+        return "failed", Trouble(what, todo, str((cause or {}).get("thing") or ""), next_run, _leg_of(cause))
     if next_run is not None and at - next_run > DUE:
         what = Text(zh="到了计划的时间还没有运行", en="Its time has passed and it has not run")
-        return "late", Trouble(what, Text(zh="检查后台进程 sanqu worker 是否在运行", en="Check that a background process, sanqu worker, runs"))
+        return "late", Trouble(what, Text(zh="检查后台进程 sanqu worker 是否在运行", en="Check that a background process, sanqu worker, runs"), leg="line")
     return "resting", None
+
+
+def _leg_of(cause: Mapping[str, Any] | None) -> Leg:
+    """Where a batch run broke: what the lake refused is no fault of the source, and one that was cut off was so here."""
+    code = str((cause or {}).get("code") or "lines.cut-off")
+    return "line" if code == "lines.cut-off" else "out" if code.startswith(("lake.", "lines.mostly-bad", "lines.rows-lost")) else "in"
 
 
 def live_trouble(
@@ -148,11 +156,12 @@ def live_trouble(
         return "off", None
     if one.state == "stopped" and one.cause:
         cause = one.cause
-        return "stopped", Trouble(Text.model_validate(cause["what"]), Text.model_validate(cause["todo"]), str(cause.get("thing") or ""), one.next_try)
+        what, todo = Text.model_validate(cause["what"]), Text.model_validate(cause["todo"])
+        return "stopped", Trouble(what, todo, str(cause.get("thing") or ""), one.next_try, cause.get("leg", "in"))
     if not held and one.state != "loading" and at - one.changed > PATIENCE:
         what = Text(zh="没有进程在承运这条专线", en="No process carries this line")
         todo = Text(zh="检查 sanqu live 是否在运行；行都留着，恢复后自动续运", en="Check that sanqu live runs; rows are kept and carried when it is back")
-        return "waiting", Trouble(what, todo)
+        return "waiting", Trouble(what, todo, leg="line")
     if one.state != "flowing":
         return one.state, None
     return _flowing(line, one, recent, promised, at)
@@ -161,7 +170,7 @@ def live_trouble(
 def _flowing(line: Line, one: Standing, recent: Lately | None, promised: float | None, at: datetime) -> tuple[str, Trouble | None]:
     if is_behind(one, at):
         what = Text(zh=f"积压 {one.backlog:,} 条消息，已有数秒没有装载", en=f"{one.backlog:,} messages wait and none was carried for some seconds")
-        return "late", Trouble(what, Text(zh="看这条领域专线的限速与数据库的负载", en="Look at the lane's rows a second and at the load of the database"))
+        return "late", Trouble(what, Text(zh="看这条领域专线的限速与数据库的负载", en="Look at the lane's rows a second and at the load of the database"), leg="out")
     age = age_of_line(line.source.kind, one, at)
     if promised is not None and recent is not None and recent.p99 is not None and recent.p99 / 1000 > promised:
         what = Text(zh=f"从来源到可见用了 {recent.p99 / 1000:,.1f} 秒，超过承诺", en=f"Source to lake takes {recent.p99 / 1000:,.1f} s, more than promised")
@@ -170,7 +179,7 @@ def _flowing(line: Line, one: Standing, recent: Lately | None, promised: float |
         return _silent(age, promised)
     if recent is not None and recent.read and recent.refused / recent.read > MANY_REFUSED:
         what = Text(zh=f"近五分钟 {recent.read:,} 行里有 {recent.refused:,} 行没通过契约", en=f"{recent.refused:,} of {recent.read:,} rows of five minutes did not fit the contract")
-        return "flowing", Trouble(what, Text(zh="打开隔离区看每一行的原因", en="Open the quarantine: it has the reason of each row"))
+        return "flowing", Trouble(what, Text(zh="打开隔离区看每一行的原因", en="Open the quarantine: it has the reason of each row"), leg="out")
     return "flowing", None
 
 

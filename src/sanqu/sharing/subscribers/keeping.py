@@ -37,6 +37,7 @@ FOUND = """
 FROM sharing_subscription s JOIN person p ON p.id = s.person
 WHERE (%(id)s::bigint IS NULL OR s.id = %(id)s) AND (%(person)s::bigint IS NULL OR s.person = %(person)s)
   AND (%(dataset)s::text IS NULL OR s.dataset = %(dataset)s) AND (%(state)s::text IS NULL OR s.state = %(state)s)
+  AND (%(datasets)s::text[] IS NULL OR s.dataset = ANY(%(datasets)s))
 """
 LIST = f"""
 WITH chosen AS (SELECT s.*, p.name AS who {FOUND} ORDER BY s.id DESC LIMIT %(limit)s OFFSET %(offset)s)
@@ -44,6 +45,7 @@ SELECT s.id, s.person, s.who, s.key, s.dataset, s.items, s.purpose, s.kind, s.ta
     coalesce(s.cause, head.cause) AS cause, coalesce(s.next_try, head.next_try) AS next_try, s.position,
     coalesce(head.tries, 0) AS tries, s.deliveries, s.rows,
     (SELECT count(*) FROM sharing_letter l WHERE l.subscription = s.id AND l.state = 'dead') AS dead,
+    (SELECT cause FROM sharing_letter l WHERE l.subscription = s.id AND l.state = 'dead' ORDER BY number DESC LIMIT 1) AS last_fault,
     s.delivered, s.created, d.name AS behind
 FROM chosen s
 LEFT JOIN LATERAL (SELECT cause, next_try, tries FROM sharing_letter l
@@ -124,16 +126,16 @@ def _refuse_many(conn: Connection, asker: Asker) -> None:
 
 def subscriptions_of(
     city: City, *, person: int | None = None, dataset: str | None = None, state: str | None = None, only: int | None = None,
-    limit: int = 50, offset: int = 0,
+    datasets: list[str] | None = None, limit: int | None = 50, offset: int = 0,
 ) -> list[Subscription]:  # fmt: skip
-    """Subscriptions as they stand, the newest first: of one person, of one dataset, in one state, or that one only."""
-    wanted = {"id": only, "person": person, "dataset": dataset, "state": state, "limit": limit, "offset": offset}
+    """Subscriptions as they stand, the newest first: of one person, of one dataset or some, in one state, or that one only."""
+    wanted = {"id": only, "person": person, "dataset": dataset, "datasets": datasets, "state": state, "limit": limit, "offset": offset}
     return [_seen(city, row) for row in city.db.all(LIST, wanted)]
 
 
 def count_subscriptions(city: City, *, person: int | None = None, dataset: str | None = None, state: str | None = None) -> int:
     """How many there are."""
-    row = city.db.one(COUNT, {"id": None, "person": person, "dataset": dataset, "state": state})
+    row = city.db.one(COUNT, {"id": None, "person": person, "dataset": dataset, "datasets": None, "state": state})
     return int(row["n"]) if row else 0
 
 

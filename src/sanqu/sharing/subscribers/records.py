@@ -29,7 +29,8 @@ class Wish(BaseModel):
 class Subscription:
     """One subscription as it stands; `lag` is how old the oldest change is that was not delivered, in seconds (0: none).
 
-    `cause` says why it stopped or why a delivery is tried again; `tries` counts those of the delivery at hand.
+    `cause` says why it stopped or why a delivery is tried again; `tries` counts those of the delivery at hand; `last_fault`
+    says why the last dead letter was given up.
     """
 
     id: int
@@ -51,6 +52,7 @@ class Subscription:
     deliveries: int
     rows: int
     dead: int
+    last_fault: dict[str, Any] | None
     delivered: datetime | None
     created: datetime
 

@@ -47,8 +47,37 @@
     box.append(why);
   }
 
+  // What gets into trouble comes to the front and out of its fold; it stays there until the page is opened anew.
+  function bringForward(box) {
+    const stop = box.closest(".stop"), lane = box.closest(".lane");
+    if (!stop || !lane || stop.dataset.forward) return;
+    stop.dataset.forward = "yes";
+    lane.querySelector("h2").after(stop);
+    const fold = lane.querySelector("details.resting");
+    if (fold && !fold.querySelector(".stop")) fold.remove();
+  }
+
+  async function showReaders(root) {
+    if (document.hidden) return;
+    const answer = await fetch(root.dataset.readersFrom).catch(() => null);
+    if (!answer || !answer.ok) return;
+    const told = new DOMParser().parseFromString(await answer.text(), "text/html");
+    root.querySelectorAll("[data-readers]").forEach((place) => {
+      const held = told.querySelector(`[data-readers="${CSS.escape(place.dataset.readers)}"]`);
+      if (!held || held.innerHTML === place.dataset.told) return;
+      place.dataset.told = held.innerHTML;
+      const open = place.querySelector("details[open]") !== null;
+      place.replaceChildren(...held.childNodes);
+      if (open && place.querySelector("details")) place.querySelector("details").open = true;
+      root.querySelectorAll(`[data-reads="${CSS.escape(place.dataset.readers)}"]`).forEach((track) => { track.dataset.state = held.dataset.state; });
+      if (held.dataset.state === "late") bringForward(place);
+    });
+    root.querySelectorAll("[data-sum=untold]").forEach((place) => { place.textContent = told.querySelector("[data-untold]").dataset.untold; });
+  }
+
   function showLine(box, said, words) {
     box.dataset.state = said.state;
+    if ("leg" in box.dataset) { box.dataset.leg = said.trouble ? said.trouble.leg : ""; if (said.trouble) bringForward(box); }
     if ("moving" in box.dataset) box.dataset.moving = (said.state === "flowing" && said.per_second >= 0.05) || said.state === "running" || said.state === "loading" ? "yes" : "no";
     if (said.live) box.style.setProperty("--pace", `${Math.max(0.35, 2.4 - Math.log10(1 + said.per_second) / 2)}s`);
     const show = (name, text) => box.querySelectorAll(`[data-show=${name}]`).forEach((place) => { if (place.textContent !== text) place.textContent = text; });
@@ -65,7 +94,7 @@
       rate: number(lines.reduce((all, one) => all + one.per_second, 0)), backlog: lines.reduce((all, one) => all + one.backlog, 0).toLocaleString("en-US"),
       alerts: lines.filter((one) => one.burn && one.burn.alert).length,
     };
-    root.querySelectorAll("[data-sum]").forEach((place) => { place.textContent = sums[place.dataset.sum]; });
+    root.querySelectorAll("[data-sum]").forEach((place) => { if (place.dataset.sum in sums) place.textContent = sums[place.dataset.sum]; });
     root.querySelectorAll("[data-lane]").forEach((band) => {
       const rate = lines.filter((one) => one.lane === band.dataset.lane).reduce((all, one) => all + one.per_second, 0);
       band.querySelector("[data-lane-rate]").textContent = number(rate);
@@ -84,6 +113,7 @@
     const status = root.querySelector("[data-status]");
     const ways = root.querySelector("[data-ways]");
     if (ways) showWays(ways, JSON.parse(ways.dataset.ways), words);
+    if (root.dataset.readersFrom) setInterval(() => showReaders(root), 2000);
     const source = new EventSource(root.dataset.network);
     source.addEventListener("lines", (event) => {
       const said = JSON.parse(event.data);
