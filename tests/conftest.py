@@ -75,7 +75,10 @@ def source_database(postgres: str) -> Iterator[psycopg.Connection]:
         conn.execute(f"CREATE DATABASE {name}")
     with psycopg.connect(database_url(postgres, name), autocommit=True) as conn:
         yield conn
-        conn.execute("SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE database = current_database() AND NOT active")
+        # Whoever still streams from a slot is about to stop.
+        while conn.execute("SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots WHERE database = current_database() AND active").fetchall():
+            time.sleep(0.05)
+        conn.execute("SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE database = current_database()")
     with psycopg.connect(postgres, autocommit=True) as conn:
         conn.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
 

@@ -72,11 +72,11 @@ def test_how_lines_stand_is_told_with_the_cause_to_those_who_answer_for_them(
     city: City, line: Line, key: Callable[[str, str], str], open_site: httpx.Client
 ) -> None:
     fault = Unavailable("test.gone", Text(zh="来源没有了", en="The source is gone"), Text(zh="找来源单位", en="Ask whoever runs it"), "db7")
-    stop(city, line.name, fault, 30)
+    stop(city, line.name, fault, "in", 30)
     said = open_site.get("/api/live", headers={"Authorization": key("wang", "steward")}).json()
     assert said["count"] == 1 and said["lines"][0]["state"] == "stopped"
     why = said["lines"][0]["trouble"]
-    assert why["what"] == {"zh": "来源没有了", "en": "The source is gone"} and why["next_try"]
+    assert why["what"] == {"zh": "来源没有了", "en": "The source is gone"} and why["next_try"] and why["leg"] == "in"
     assert open_site.get("/api/live?state=flowing", headers={"Authorization": key("li", "admin")}).json()["count"] == 0
     as_file = open_site.get("/api/live.csv?q=gone", headers={"Authorization": key("zhao", "admin")}).text
     assert "The source is gone" in as_file or "来源没有了" in as_file
