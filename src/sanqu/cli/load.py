@@ -14,6 +14,8 @@ from sanqu.catalog.records import Subject
 from sanqu.catalog.rules.keeping import save_rule
 from sanqu.catalog.rules.records import read_rule
 from sanqu.catalog.rules.watch import declare_rule_process
+from sanqu.governance.matters import read_matter, save_matters
+from sanqu.governance.processes import declare_processes as declare_event_process
 from sanqu.ground.city import City
 from sanqu.ground.facts import fact, keep_fact
 from sanqu.ground.i18n import Text
@@ -57,6 +59,7 @@ def load_city(city: City, say: Callable[[str], None]) -> int | None:
             append(conn, kind="city.pack", actor=SYSTEM.label, subject=f"pack:{folder.name}", facts={"digest": digest})
     declare_rule_process(city)
     declare_processes(city)
+    declare_event_process(city)
     use_glossary(city, fact(city, "glossary", []))
     return _first_administrator(city)
 
@@ -66,7 +69,8 @@ def _load(city: City, pack: CityPack, say: Callable[[str], None]) -> None:
         save_units(conn, pack.units)
         keep_fact(conn, "glossary", [list(group) for group in pack.glossary])
         keep_fact(conn, "divisions", len(pack.divisions))
-        about = {key: pack.about.get(key) for key in ("code", "title", "licence", "map_note", "home")}
+        about = {key: pack.about.get(key) for key in ("code", "title", "licence", "map_note", "home", "grids")}
+        save_matters(conn, map(read_matter, pack.matters))
         keep_fact(conn, "city", about | {"boundaries": str(pack.boundaries) if pack.boundaries else ""})
     load_subjects(city, [_subject(said, place) for place, said in enumerate(pack.about.get("subject", []))], SYSTEM.label)
     for descriptor in pack.contracts:
@@ -97,6 +101,8 @@ def _run_lines(city: City, pack: CityPack, say: Callable[[str], None]) -> None:
             say(f"  {line.dataset}: {run.counts.written:,} 行 rows{problem}")
     with city.db.connection() as conn:
         defer(conn, "catalog.quality", once="catalog.quality", lock="city.pack")
+        if pack.about.get("grids"):
+            defer(conn, "governance.grids", once="governance.grids", lock="city.pack")
 
 
 def in_order(pack: CityPack) -> list[dict[str, Any]]:

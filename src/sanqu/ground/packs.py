@@ -1,4 +1,4 @@
-"""Finds and reads a city pack (城市包): units, subjects, contracts, lines, quality rules, glossary; data, no code."""
+"""Finds and reads a city pack (城市包): units, subjects, contracts, lines, quality rules, matters, glossary; data, no code."""
 
 from __future__ import annotations
 
@@ -27,6 +27,7 @@ class CityPack:
     contracts: tuple[dict[str, Any], ...]
     lines: tuple[dict[str, Any], ...]
     rules: tuple[dict[str, Any], ...]
+    matters: tuple[dict[str, Any], ...]
     glossary: tuple[tuple[str, ...], ...]
     divisions: tuple[tuple[str, str, str, str], ...]
 
@@ -101,6 +102,7 @@ def read_pack(folder: Path) -> CityPack:
     units = {unit.code: unit for unit in map(_division_unit, divisions)}
     units.setdefault(str(about["code"]), Unit(str(about["code"]), None, "city", "city", Text.model_validate(about["title"])))
     units |= {unit.code: unit for unit in map(_given_unit, given)}
+    matters = _toml(folder / "matters.toml").get("matter", []) if (folder / "matters.toml").is_file() else []
     glossary = _toml(folder / "glossary.toml").get("groups", []) if (folder / "glossary.toml").is_file() else []
     return CityPack(
         folder=folder,
@@ -109,6 +111,7 @@ def read_pack(folder: Path) -> CityPack:
         contracts=tuple(_toml(file) for file in sorted((folder / "datasets").glob("*.toml"))),
         lines=tuple(_toml(file) for file in sorted((folder / "lines").glob("*.toml"))),
         rules=tuple(rule for file in sorted((folder / "rules").glob("*.toml")) for rule in _toml(file).get("rule", [])),
+        matters=tuple(matters),
         glossary=tuple(tuple(group) for group in glossary),
         divisions=divisions,
     )
