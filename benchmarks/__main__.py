@@ -19,10 +19,18 @@ TITLES = {
     "lookup": "Lookup interfaces",
     "live": "Live lines",
 }
+HELP = f"""./sanqu bench [NAME …]: runs the benchmarks named, or all, and prints a table of each.
+
+Names: {", ".join(TITLES)}.
+
+e.g. ./sanqu bench download lookup
+"""
 
 
 def main() -> None:
     """Run the benchmarks named on the command line, or all."""
+    if {"-h", "--help"} & set(sys.argv[1:]):
+        sys.exit(HELP)
     wanted = sys.argv[1:] or [name for name in TITLES if (Path(__file__).parent / f"{name}.py").exists()]
     unknown = [name for name in wanted if name not in TITLES]
     if unknown:

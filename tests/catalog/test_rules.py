@@ -209,7 +209,7 @@ def test_only_who_answers_for_the_data_makes_rules_over_them(fields: City) -> No
 
 
 def test_what_a_rule_gets_wrong_is_named(fields: City) -> None:
-    with pytest.raises(BadInput, match=""):
+    with pytest.raises(BadInput, match="Bad Name"):
         read_rule({"kind": "unique", "name": "Bad Name", "dataset": "d", "title": "t", "items": ["a"]})
     found = ask(fields, "unique", items=["nowhere"])
     assert found.holds is None and found.fault is not None and "nowhere" in found.fault["what"]["en"]

@@ -45,13 +45,16 @@ UTF8_MARK = b"\xef\xbb\xbf"
 def select_for(city: City, view: View, snapshot: int, format_: FileFormat) -> str:
     """The SELECT behind a file: the readable items at `snapshot`."""
     contract = view.contract
-    table = view.over(lake_of(city).at_snapshot(view.table, snapshot))
     columns = (
         ", ".join(safe_column(contract, item) for item in view.items)
         if format_ == "csv"
         else ", ".join('"' + item.replace('"', '""') + '"' for item in view.items)
     )
-    return f"SELECT {columns} FROM {table}"
+    return f"SELECT {columns} FROM {_table_of(city, view, snapshot)}"
+
+
+def _table_of(city: City, view: View, snapshot: int) -> str:
+    return view.over(lake_of(city).at_snapshot(view.table, snapshot))
 
 
 def enter(city: City, view: View, snapshot: int, format_: FileFormat) -> None:
@@ -63,7 +66,9 @@ def enter(city: City, view: View, snapshot: int, format_: FileFormat) -> None:
     try:
         with lake_of(city).engine() as duck:
             view.prepare(duck)
-            counted = duck.execute(f"SELECT count(*) FROM ({select_for(city, view, snapshot, format_)})").fetchone()
+            # That the items are there at `snapshot` is seen without reading them; the count comes from what the lake knows.
+            duck.execute(f"{select_for(city, view, snapshot, format_)} LIMIT 0")
+            counted = duck.execute(f"SELECT count(*) FROM {_table_of(city, view, snapshot)}").fetchone()
     except duckdb.Error as fault:
         raise unreadable(view.table, snapshot, fault) from fault
     rows = int(counted[0]) if counted else 0
@@ -125,18 +130,28 @@ class _ReadingEnd:
         self._reading = self._closed = False
 
     def read(self) -> bytes:
-        """The next bytes, empty at the end; raises `BrokenPipeError` once closed."""
+        """The next bytes, empty at the end; raises `BrokenPipeError` once closed.
+
+        What the engine writes in small pieces is put together: each costs a turn of the event loop.
+        """
         with self._lock:
             if self._closed:
                 raise BrokenPipeError("the download was given up")
             self._reading = True
         try:
-            return os.read(self._number, CHUNK)
+            return self._fill()
         finally:
             with self._lock:
                 self._reading = False
                 if self._closed:
                     os.close(self._number)
+
+    def _fill(self) -> bytes:
+        pieces, size = [], 0
+        while size < CHUNK and not self._closed and (piece := os.read(self._number, CHUNK - size)):
+            pieces.append(piece)
+            size += len(piece)
+        return b"".join(pieces)
 
     def close(self) -> None:
         """Close the pipe, now or as soon as the read that is under way returns."""

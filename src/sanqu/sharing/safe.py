@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from sanqu.lake import Contract, quote_ident
 
-# = + - @ and the control characters tab and carriage return start a formula; a leading quote makes them text.
-FORMULA_STARTS = "61, 43, 45, 64, 9, 13"
+# What starts a formula: = + - @ and the control characters tab and carriage return; a leading quote makes them text.
+FORMULA_STARTS = "'=+-@' || chr(9) || chr(13)"
 
 
 def safe_text(expression: str) -> str:
-    """SQL that gives the text of `expression`, with a quote in front where a spreadsheet would compute it."""
-    return f"CASE WHEN ord({expression}) IN ({FORMULA_STARTS}) THEN '''' || {expression} ELSE {expression} END"
+    """SQL that gives the text of `expression`, with a quote in front where a spreadsheet would compute it.
+
+    All of them stand before the letters, so that for most text one comparison is enough. (A list after IN would become
+    a join: half of the time of a scan.)
+    """
+    starts_formula = f"{expression} <> '' AND contains({FORMULA_STARTS}, left({expression}, 1))"
+    return f"CASE WHEN {expression} >= 'A' THEN {expression} WHEN {starts_formula} THEN '''' || {expression} ELSE {expression} END"
 
 
 def safe_column(contract: Contract, item: str) -> str:
