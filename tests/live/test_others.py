@@ -11,6 +11,7 @@ from pathlib import Path
 import paho.mqtt.client as mqtt
 import pytest
 from paho.mqtt.enums import CallbackAPIVersion
+from paho.mqtt.properties import Properties
 
 from sanqu.catalog.keeping import register_contract
 from sanqu.ground.broker import start_nats
@@ -29,14 +30,17 @@ from tests.servers import mosquitto_server
 BY_TOPIC = {**READINGS, "name": "air", "fields": [*READINGS["fields"], {"name": "topic", "type": "string"}]}
 
 
-def publish(port: int, topic: str, messages: list[str], login: tuple[str, str] | None = None, protocol: int = mqtt.MQTTv311) -> bool:
+def publish(
+    port: int, topic: str, messages: list[str], login: tuple[str, str] | None = None, protocol: int = mqtt.MQTTv311,
+    properties: Properties | None = None,
+) -> bool:  # fmt: skip
     """Publish with QoS 1 as a device; whether every message was acknowledged."""
     client = mqtt.Client(CallbackAPIVersion.VERSION2, protocol=protocol)
     if login:
         client.username_pw_set(*login)
     client.connect("127.0.0.1", port)
     client.loop_start()
-    sent = [client.publish(topic, one, qos=1) for one in messages]
+    sent = [client.publish(topic, one, qos=1, properties=properties) for one in messages]
     try:
         for one in sent:
             one.wait_for_publish(5)

@@ -39,6 +39,7 @@ from sanqu.sharing.subscribers import keeping
 from sanqu.sharing.subscribers.deliver import MOST_ROWS, deliver, delivering, pause_after, send_test
 from sanqu.sharing.subscribers.post import retry_after
 from sanqu.sharing.subscribers.records import Subscription, Wish
+from sanqu.web.metrics import exposition
 from tests.live.conftest import until
 from tests.sharing.conftest import Granting
 from tests.sharing.test_feed import ROAD, SHOP, take_out, write
@@ -222,6 +223,10 @@ def test_after_so_many_tries_it_is_a_dead_letter_and_the_rest_goes_on_until_it_i
         (letter,) = keeping.dead_letters(town, admin, number)
         assert letter.id == receiver.ids[0] and letter.tries == 3 and letter.cause is not None and "500" in letter.cause["what"]["zh"]
         assert seen(town, number).lamp == "yellow"
+        measured, labels = "".join(exposition(town)), f'{{subscription="{number}",dataset="shops",kind="webhook"'
+        assert f"sanqu_subscription_dead_letters{labels}}} 1\n" in measured
+        assert f"sanqu_subscription_deliveries_total{labels}}} {seen(town, number).deliveries}\n" in measured
+        assert f'sanqu_subscription_state{labels},state="on"}} 1\n' in measured
         assert keeping.replay(town, admin, number, letter.id) == 1
         until(lambda: receiver.ids[-1] == letter.id)
     # The row as it stands by now: what was told of it meanwhile is not undone.
@@ -256,6 +261,8 @@ def test_paused_nothing_is_told_and_resumed_all_of_it(town: City, admin: Asker, 
         last = write(town, "shops", SHOP.format(no=1, turnover=1))
         time.sleep(0.7)
         assert receiver.got == [] and seen(town, number).lag > 0
+        (measured,) = (row for row in exposition(town) if row.startswith("sanqu_subscription_lag_seconds{"))
+        assert f'subscription="{number}"' in measured and float(measured.rsplit(" ", 1)[1]) > 0.5
         keeping.resume(town, admin, number)
         until(lambda: seen(town, number).position >= last)
     assert [change["row"]["no"] for change in receiver.changes] == [1]

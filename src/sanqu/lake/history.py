@@ -30,6 +30,11 @@ SELECT c.snapshot_id AS snapshot, s.snapshot_time AS at, c.commit_extra_info AS 
 FROM {METADATA_SCHEMA}.ducklake_snapshot_changes c JOIN {METADATA_SCHEMA}.ducklake_snapshot s USING (snapshot_id)
 WHERE c.author = %s AND c.snapshot_id > %s ORDER BY c.snapshot_id DESC LIMIT 1
 """
+COMMITS = f"""
+SELECT c.snapshot_id AS snapshot, s.snapshot_time AS at, c.commit_extra_info AS position
+FROM {METADATA_SCHEMA}.ducklake_snapshot_changes c JOIN {METADATA_SCHEMA}.ducklake_snapshot s USING (snapshot_id)
+WHERE c.author = %s AND c.snapshot_id > %s AND c.snapshot_id <= %s ORDER BY c.snapshot_id DESC LIMIT %s
+"""
 SNAPSHOTS = f"""
 SELECT s.snapshot_id AS id, s.snapshot_time AS at, c.author, c.commit_message AS message, c.commit_extra_info AS position
 FROM {METADATA_SCHEMA}.ducklake_snapshot s JOIN {METADATA_SCHEMA}.ducklake_snapshot_changes c USING (snapshot_id)
@@ -100,6 +105,12 @@ class Lake(Together):
         self._opened()
         row = self.city.db.one(LAST_COMMIT, (author, after if after is not None else -1))
         return CommitSeen(int(row["snapshot"]), row["at"], json.loads(row["position"] or "{}")) if row else None
+
+    def commits(self, author: str, after: int, until: int, limit: int = 50) -> list[CommitSeen]:
+        """Commits by `author` after snapshot `after` up to `until`, the newest first, each with the position it carried."""
+        self._opened()
+        rows = self.city.db.all(COMMITS, (author, after, until, limit))
+        return [CommitSeen(int(row["snapshot"]), row["at"], json.loads(row["position"] or "{}")) for row in rows]
 
     def snapshots(self, name: str, limit: int = 100) -> list[Snapshot]:
         """The snapshots in which dataset `name` changed, the newest first."""

@@ -15,12 +15,14 @@ from sanqu.ground.http import InCity, asker_of, require_admin
 from sanqu.ground.people.askers import SYSTEM
 from sanqu.lines.live.meters import BUCKETS
 from sanqu.lines.live.watch import Watched, watch_lines
+from sanqu.sharing.subscribers.keeping import subscriptions_of
 
 router = APIRouter(include_in_schema=False)
 
 LOOPBACK = frozenset({"127.0.0.1", "::1"})
 FORWARDED = ("x-forwarded-for", "forwarded", "x-real-ip", "via")
 LIVE_STATES = ("off", "waiting", "loading", "flowing", "late", "stopped")
+SUBSCRIPTION_STATES = ("on", "paused", "stopped")
 TOTALS = "SELECT line, read, written, refused, late, latency FROM live_line ORDER BY line"
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -56,7 +58,23 @@ def exposition(city: City) -> Iterator[str]:
     burning = [one for one in lines if one.burn is not None]
     rates = [("", _labels(one) | {"window": window}, rate) for one in burning if one.burn for window, rate in (("1h", one.burn.hour), ("6h", one.burn.six))]
     yield from _family("sanqu_line_freshness_burn_rate", "gauge", "How fast the allowance of broken minutes burns", rates)
+    yield from _subscriptions(city)
     yield from _process()
+
+
+def _subscriptions(city: City) -> Iterator[str]:
+    """Who is brought what changes: how far each is behind, what it took, what was given up."""
+    found = [({"subscription": str(one.id), "dataset": one.dataset, "kind": one.kind}, one) for one in subscriptions_of(city, limit=None)]
+    for name, kind, what, field in (
+        ("lag_seconds", "gauge", "How old the oldest change is that was not delivered", "lag"),
+        ("deliveries_total", "counter", "Deliveries that were taken", "deliveries"),
+        ("rows_total", "counter", "Changed rows that were taken", "rows"),
+        ("dead_letters", "gauge", "Deliveries that were given up", "dead"),
+        ("tries", "gauge", "Tries of the delivery at hand that failed", "tries"),
+    ):  # fmt: skip
+        yield from _family(f"sanqu_subscription_{name}", kind, what, [("", labels, getattr(one, field)) for labels, one in found])
+    states = [("", labels | {"state": state}, float(one.state == state)) for labels, one in found for state in SUBSCRIPTION_STATES]
+    yield from _family("sanqu_subscription_state", "gauge", "1 for the state in which the subscription is", states)
 
 
 def _labels(one: Watched) -> dict[str, str]:

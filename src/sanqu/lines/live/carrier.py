@@ -26,6 +26,7 @@ from sanqu.ground.i18n import Text
 from sanqu.ground.telemetry import tracer_of
 from sanqu.lake import Commit, Hand, lake_of
 from sanqu.lines.live import standing
+from sanqu.lines.live.envelope import new_trace
 from sanqu.lines.live.lanes import Allowance, Lane, Turns
 from sanqu.lines.live.locks import carried_alone
 from sanqu.lines.live.meters import Meter
@@ -303,6 +304,7 @@ class _Bench:
         name = batch.shape.line.name
         try:
             portion = read_portion(batch.shape, batch.position, batch.epoch, batch.messages)
+            self._begin_trace(portion)
             works[name] = Work(self.city, self.tools()[0], portion, batch.run)
             works[name].check()
         except SanquError as fault:
@@ -317,6 +319,12 @@ class _Bench:
         if name in faults and name in works:
             works.pop(name).close()
 
+    def _begin_trace(self, portion: Portion) -> None:
+        """Devices of MQTT 3.1.1 can bring no trace: that of their rows begins when they arrived."""
+        if portion.untraced:
+            begun = tracer_of(self.city).note("gather", "", portion.kept, portion.kept, line=portion.line.name, via=portion.line.source.kind)
+            portion.traces.append(begun or new_trace())
+
     def _write(
         self, works: Mapping[str, Work], duck: duckdb.DuckDBPyConnection, conn: Connection
     ) -> tuple[int | None, dict[str, Told]]:  # fmt: skip
@@ -328,7 +336,9 @@ class _Bench:
             return {name: work.portion.end for name, work in works.items()}
 
         def commit(_told: dict[str, Told]) -> Commit:
-            return Commit(AUTHOR, ", ".join(works), {"lines": {name: end.as_json() for name, end in ends().items()}})
+            # Whoever tells of this commit, even after a restart, goes on with the trace of its rows.
+            traces = {work.portion.line.dataset: work.portion.traces[-1] for work in works.values() if work.portion.traces}
+            return Commit(AUTHOR, ", ".join(works), {"lines": {name: end.as_json() for name, end in ends().items()}, "traces": traces})
 
         def write(hand: Hand) -> dict[str, Told]:
             self._refuse_overtaken(conn, works)

@@ -44,6 +44,11 @@ def new_trace() -> str:
     return f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-01"
 
 
+def given_trace(said: str | None) -> str:
+    """The trace that somebody says a message belongs to; empty for none, and for what is no `traceparent`."""
+    return said if said and TRACEPARENT.fullmatch(said) else ""
+
+
 def encode_changes(changes: Iterable[Change]) -> bytes:
     """Changes as a message's payload: one JSON array a line."""
     return b"\n".join(orjson.dumps([one.op, one.place, one.values], default=str) for one in changes)

@@ -15,7 +15,7 @@ from sanqu.lake import Change as Written
 from sanqu.lake import Contract, Hand, quote_ident
 from sanqu.lake.tables import table_of
 from sanqu.lines.checks import Checks, compile_checks
-from sanqu.lines.live.envelope import AT, CHANGES, FORM, TOO_DEEP, TRACE, Change, Unread, decode
+from sanqu.lines.live.envelope import AT, CHANGES, FORM, TOO_DEEP, TRACE, Change, Unread, decode, given_trace
 from sanqu.lines.live.positions import Position
 from sanqu.lines.live.rows import Matcher, cell_text, text_table
 from sanqu.lines.live.steps import Steps, input_contract
@@ -84,7 +84,9 @@ class Portion:
     clears: bool = False
     # The least and greatest moment (ms) at which rows came to be at their source, and each message's with its rows.
     ages: list[tuple[int, int]] = field(default_factory=list)
+    # The traces of its messages, and how many brought none: those share one that begins at their arrival.
     traces: list[str] = field(default_factory=list)
+    untraced: int = 0
     # When JetStream kept the newest message (ms).
     kept: int = 0
 
@@ -133,8 +135,10 @@ def read_portion(shape: Shape, start: Position, epoch: str, messages: Sequence[M
                 _add(portion, message.seq, number, one if topic is None else with_topic(one, topic))
         portion.ages.append((_moment_of(message), max(0, len(portion.rows) - before)))
         portion.kept = max(portion.kept, message.kept)
-        if trace := message.headers.get(TRACE):
+        if trace := given_trace(message.headers.get(TRACE)):
             portion.traces.append(trace)
+        else:
+            portion.untraced += 1
     portion.end = replace(portion.end, place=held)
     return portion
 

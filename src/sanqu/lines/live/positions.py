@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from psycopg.types.json import Jsonb
 
 from sanqu.ground.city import City
 from sanqu.ground.database import Connection
+from sanqu.lake import lake_of
 from sanqu.lake.engine import METADATA_SCHEMA
 from sanqu.lake.upkeep import needs_snapshots
 from sanqu.lines.live.envelope import Place
@@ -83,6 +85,14 @@ def positions_of(city: City, conn: Connection, lines: Iterable[str]) -> dict[str
     for name, snapshot in later.items():
         note_positions(conn, {name: found[name]}, snapshot)
     return found
+
+
+def trace_between(city: City, table: str, after: int, until: int) -> tuple[str, datetime | None]:
+    """The trace of the newest rows that lines committed to a table after snapshot `after` up to `until`, and when; empty for none."""
+    for one in lake_of(city).commits(AUTHOR, after, until):
+        if trace := str(one.position.get("traces", {}).get(table, "")):
+            return trace, one.at
+    return "", None
 
 
 @needs_snapshots

@@ -16,7 +16,7 @@ from sanqu.ground.clock import now
 from sanqu.ground.errors import BadInput, SanquError
 from sanqu.ground.i18n import Text
 from sanqu.ground.telemetry import tracer_of
-from sanqu.lines.live.envelope import AT, TRACE, TRACEPARENT, chunked, new_trace
+from sanqu.lines.live.envelope import AT, TRACE, chunked, given_trace, new_trace
 from sanqu.lines.live.stream import connect, ensure_stream, put
 from sanqu.lines.records import Line
 
@@ -34,10 +34,11 @@ class Accepted:
 
 @dataclass(frozen=True)
 class Event:
-    """A CloudEvent: its own mark, and its data as a row."""
+    """A CloudEvent: its own mark, its data as a row, and the trace it says it belongs to (extension “Distributed Tracing”)."""
 
     mark: str
     row: dict[str, Any]
+    trace: str = ""
 
 
 class PushDoor:
@@ -65,7 +66,7 @@ class PushDoor:
         if line.name not in self._known:
             await ensure_stream(js, line)
             self._known.add(line.name)
-        at, given = int(now().timestamp() * 1000), trace if TRACEPARENT.fullmatch(trace) else ""
+        at, given = int(now().timestamp() * 1000), given_trace(trace)
         own, span = tracer_of(self._city).begin("gather", given, at, line=line.name, rows=rows, via="push")
         try:
             fresh = await put(js, line, payload, {AT: str(at), TRACE: own or new_trace()}, mark)
@@ -144,7 +145,7 @@ async def push_events(door: PushDoor, line: Line, events: Sequence[Event], trace
         (payload,) = _chunks([event.row], line)
         if len(payload) > LARGEST_ROW:
             raise _too_large(line, total.accepted + 1)
-        one = await door.accept(line, payload, 1, event.mark, trace)
+        one = await door.accept(line, payload, 1, event.mark, event.trace or trace)
         total = Accepted(total.accepted + one.accepted, total.repeated + one.repeated)
     return total
 
@@ -210,7 +211,8 @@ def _event(attributes: Mapping[str, Any], data: Any, line: Line) -> Event:
     told = dict(_told(attributes))
     row = told | (data if isinstance(data, dict) else {"data": data})
     mark = sha256(f"{attributes['source']}\n{attributes['id']}".encode()).hexdigest()[:40]
-    return Event(f"{line.name}:ce:{mark}", row)
+    said = attributes.get("traceparent")
+    return Event(f"{line.name}:ce:{mark}", row, given_trace(said if isinstance(said, str) else ""))
 
 
 def _told(attributes: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

@@ -13,6 +13,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 import psycopg
 from psycopg.types.json import Jsonb
@@ -22,8 +23,10 @@ from sanqu.ground.clock import now
 from sanqu.ground.errors import BadInput, SanquError, Unavailable
 from sanqu.ground.i18n import Text
 from sanqu.ground.ledger import append
+from sanqu.ground.telemetry import tracer_of
 from sanqu.lake import lake_of
 from sanqu.lines.live.locks import Locks
+from sanqu.lines.live.positions import trace_between
 from sanqu.sharing.feed import Feed, read_feed
 from sanqu.sharing.subscribers.keeping import WAKE
 from sanqu.sharing.subscribers.post import Address, Message, post_of
@@ -64,6 +67,7 @@ LEFT JOIN LATERAL (SELECT * FROM sharing_letter l WHERE l.subscription = s.id AN
 WHERE s.id = %s AND s.state <> 'paused'
 """
 TARGET = "SELECT dataset, kind, target, secret, approved, position FROM sharing_subscription WHERE id = %s"
+TABLE = "SELECT contract FROM catalog_dataset WHERE name = %s AND contract IS NOT NULL"
 WRITE = """
 INSERT INTO sharing_letter (id, subscription, after, snapshot, rows, reload) VALUES (%s, %s, %s, %s, %s, %s)
 RETURNING number, created
@@ -175,8 +179,9 @@ def _write(city: City, turn: _Turn, feed: Feed) -> _Letter:
 
 def _send(city: City, turn: _Turn, letter: _Letter, feed: Feed) -> None:
     kind = "dataset.reload" if feed.reload else "dataset.changed"
+    trace, span = _begin_trace(city, turn, feed)
     try:
-        post_of(city).send(turn.address, Message(letter.id, kind, letter.made, feed))
+        post_of(city).send(turn.address, Message(letter.id, kind, letter.made, feed, trace))
     except Unavailable as fault:
         if letter.tries + 1 >= city.settings.subscription_tries:
             _give_up(city, turn, letter, fault)
@@ -187,6 +192,18 @@ def _send(city: City, turn: _Turn, letter: _Letter, feed: Feed) -> None:
         _stop(city, turn, fault, None if fault.code == "subscriptions.gone" else REFUSED_SECONDS)
     else:
         _note_taken(city, turn, letter, feed, told=True)
+    finally:
+        if span is not None:
+            span.end()
+
+
+def _begin_trace(city: City, turn: _Turn, feed: Feed) -> tuple[str, Any]:
+    """The trace of the newest row that is told, as it goes on from here; none for rows that no line brought."""
+    row = city.db.one(TABLE, (turn.dataset,))
+    given, at = trace_between(city, str(row["contract"]), feed.after, feed.snapshot) if row else ("", None)
+    if not given or at is None:
+        return "", None
+    return tracer_of(city).begin("deliver", given, int(at.timestamp() * 1000), dataset=turn.dataset, via=turn.address.kind)
 
 
 def _note_taken(city: City, turn: _Turn, letter: _Letter | None, feed: Feed, *, told: bool) -> None:

@@ -45,12 +45,21 @@ class Address:
 
 @dataclass(frozen=True)
 class Message:
-    """What is said: `type` (`dataset.changed`, `dataset.reload`, `subscription.test`), the delivery's id, what changed."""
+    """What is said: `type` (`dataset.changed`, `dataset.reload`, `subscription.test`), the delivery's id, what changed.
+
+    `trace` is the `traceparent` (W3C Trace Context) of the newest row, where a line brought it.
+    """
 
     id: str
     type: str
     made: datetime
     feed: Feed
+    trace: str = ""
+
+    @property
+    def tracing(self) -> dict[str, str]:
+        """The trace as a header."""
+        return {"traceparent": self.trace} if self.trace else {}
 
     def body(self) -> bytes:
         """The message as JSON, in the shape that Standard Webhooks recommends."""
@@ -87,6 +96,7 @@ class Post:
         headers = {
             "content-type": "application/json", "user-agent": "Sanqu-Subscriptions/1", "webhook-id": message.id,
             "webhook-timestamp": str(at), "webhook-signature": sign(address.secret, message.id, at, body),
+            **message.tracing,
         }  # fmt: skip
         client = self._fenced if address.fenced else self._free
         try:
@@ -175,7 +185,7 @@ async def _publish_parts(url: str, subject: str, message: Message) -> None:
             )
         parts = list(_parts(message, client.max_payload - SPARE_BYTES))
         for number, body in enumerate(parts, 1):
-            headers = {"Nats-Msg-Id": f"{message.id}.{number}", "webhook-id": message.id, "Sanqu-Part": f"{number}/{len(parts)}"}
+            headers = {"Nats-Msg-Id": f"{message.id}.{number}", "webhook-id": message.id, "Sanqu-Part": f"{number}/{len(parts)}", **message.tracing}
             if stream:
                 await js.publish(subject, body, timeout=10, stream=stream, headers=headers)
             else:

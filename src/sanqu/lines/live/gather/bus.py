@@ -14,7 +14,7 @@ from nats.js.errors import Error as JsError
 from nats.js.errors import NotFoundError
 
 from sanqu.ground.telemetry import tracer_of
-from sanqu.lines.live.envelope import LONGEST_SHOWN
+from sanqu.lines.live.envelope import LONGEST_SHOWN, TRACE, given_trace
 from sanqu.lines.live.gather.outlet import Gathering, Outlet
 from sanqu.lines.live.standing import set_state
 from sanqu.lines.live.stream import away, connect
@@ -67,7 +67,8 @@ async def _drain_stream(gathering: Gathering, other: Client, outlet: Outlet, str
             _refuse_silence(other)
             continue
         for message in messages:
-            await outlet.put_payload(_fitting(message.data), {"Nats-Msg-Id": f"{stream}:{message.metadata.sequence.stream}"})
+            headers = {"Nats-Msg-Id": f"{stream}:{message.metadata.sequence.stream}", TRACE: _trace_of(message)}
+            await outlet.put_payload(_fitting(message.data), headers)
         await outlet.settle()
         for message in messages:
             await message.ack()
@@ -77,6 +78,11 @@ def _refuse_silence(other: Client) -> None:
     """Raise `Unavailable` when the other bus is gone: the connection would wait for it without a word."""
     if not other.is_connected:
         raise away(ConnectionError())
+
+
+def _trace_of(message: Msg) -> str:
+    """The trace that a message brings in its header."""
+    return given_trace((message.headers or {}).get(TRACE))
 
 
 def _fitting(payload: bytes) -> bytes:
@@ -91,7 +97,7 @@ async def _listen(gathering: Gathering, other: Client, outlet: Outlet) -> None:
         _refuse_silence(other)
         with suppress(TimeoutError):
             message = await asyncio.wait_for(arrived.get(), WAIT_SECONDS)
-            await outlet.put_payload(_fitting(message.data), {})
+            await outlet.put_payload(_fitting(message.data), {TRACE: _trace_of(message)})
         if arrived.empty():
             await outlet.settle()
     await listening.unsubscribe()

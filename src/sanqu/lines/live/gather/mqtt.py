@@ -5,6 +5,7 @@ from __future__ import annotations
 import queue
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import groupby
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -17,7 +18,7 @@ from paho.mqtt.properties import Properties
 from sanqu.ground.errors import Unavailable
 from sanqu.ground.i18n import Text
 from sanqu.ground.telemetry import tracer_of
-from sanqu.lines.live.envelope import LONGEST_SHOWN
+from sanqu.lines.live.envelope import LONGEST_SHOWN, TRACE, given_trace
 from sanqu.lines.live.gather.outlet import Gathering, Outlet
 from sanqu.lines.live.standing import set_state
 from sanqu.lines.sources.reach import without_password
@@ -42,7 +43,9 @@ def gather(gathering: Gathering) -> None:
             if broken:
                 raise _away(gathering, broken[0])
             if taken:
-                gathering.wait_for(outlet.put_payload(b"\n".join(_row(one) for one in taken), {}))
+                # Messages that bring a trace of their own (MQTT 5) go by themselves, the others together.
+                for trace, part in groupby(taken, _trace_of):
+                    gathering.wait_for(outlet.put_payload(b"\n".join(_row(one) for one in part), {TRACE: trace}))
                 gathering.wait_for(outlet.settle())
                 for one in taken:
                     client.ack(one.mid, one.qos)
@@ -59,6 +62,12 @@ def _take(arrived: queue.Queue[mqtt.MQTTMessage]) -> list[mqtt.MQTTMessage]:
     except queue.Empty:
         pass
     return taken
+
+
+def _trace_of(message: mqtt.MQTTMessage) -> str:
+    """The trace that a message brings as a user property (W3C Trace Context: MQTT)."""
+    said = getattr(message.properties, "UserProperty", ()) if message.properties is not None else ()
+    return next((found for name, value in said if name == TRACE and (found := given_trace(value))), "")
 
 
 def _row(message: mqtt.MQTTMessage) -> bytes:
