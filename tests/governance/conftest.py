@@ -45,7 +45,7 @@ HERE, THERE = (118.81, 28.92), (118.87, 28.93)
 EMPTIED = """
 TRUNCATE governance_event, governance_photo, governance_household, governance_household_text, governance_special, governance_visit,
     governance_vote, governance_voter, governance_ballot, governance_notice, governance_member,
-    case_case, case_task, case_step, case_comment, case_notice
+    case_case, case_task, case_step, case_comment, case_notice CASCADE
 """
 _numbers = itertools.count(1)
 

@@ -1,68 +1,89 @@
-"""Reads a BPMN 2.0 file and refuses, with the element named, what this room does not run: above all, scripts."""
+"""Reads a BPMN 2.0 file and refuses, with the element named, what this room does not run: above all, scripts that reach out."""
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from lxml import etree
-from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict
 
-from sanqu.cases.conditions import parse_condition
-from sanqu.cases.forms import Field, Option
-from sanqu.ground.errors import BadInput
+from sanqu.cases.conditions import parse_condition, parse_script
+from sanqu.cases.dmn import Table, read_decisions
+from sanqu.cases.elements import CHOICES, HOSTS, MODEL, PERSONS, check_element, definitions_of, tag_of
+from sanqu.cases.elements import unfit_process as _unfit
+from sanqu.cases.forms import Field, Option, read_form
+from sanqu.cases.lanes import APPLICANT, lane_of
+from sanqu.cases.ways import Node, check_ways, id_of, nodes_of
 from sanqu.ground.i18n import Text
 
-MODEL = "{http://www.omg.org/spec/BPMN/20100524/MODEL}"
-# Drawings of the process; nothing in them is run.
-DRAWING = (
-    "http://www.omg.org/spec/BPMN/20100524/DI",
-    "http://www.omg.org/spec/DD/20100524/DC",
-    "http://www.omg.org/spec/DD/20100524/DI",
-)
 # Properties as the two common editors write them: bpmn-js-spiffworkflow and Camunda Modeler.
 PROPERTIES = (
     "./{http://spiffworkflow.org/bpmn/schema/1.0/core}properties/{http://spiffworkflow.org/bpmn/schema/1.0/core}property",
     "./{http://camunda.org/schema/1.0/bpmn}properties/{http://camunda.org/schema/1.0/bpmn}property",
 )
-NODES = frozenset(
-    {"startEvent", "endEvent", "userTask", "serviceTask", "exclusiveGateway", "parallelGateway", "inclusiveGateway"}
-)
-CHOICES = frozenset({"exclusiveGateway", "inclusiveGateway"})
-GATEWAYS = CHOICES | {"parallelGateway"}
-OTHERS = frozenset({
-    "definitions", "process", "sequenceFlow", "conditionExpression", "incoming", "outgoing", "laneSet", "lane", "flowNodeRef",
-    "documentation", "extensionElements", "collaboration", "participant", "textAnnotation", "text", "association", "group",
-    "category", "categoryValue",
-})  # fmt: skip
+CALLED_DECISION = "{http://spiffworkflow.org/bpmn/schema/1.0/core}calledDecisionId"
+DECISION_REF = "{http://camunda.org/schema/1.0/bpmn}decisionRef"
 LARGEST = 1_000_000
-# What a task of the applicant says in the place of a unit.
-APPLICANT = "applicant"
-DUE = re.compile(r"(\d{1,3})wd")
-
-Fields = TypeAdapter(tuple[Field, ...])
+MOST_CALLED = 20
+# Working days, working hours, or a plain span (ISO 8601) on the clock.
+DUE = re.compile(r"(\d{1,3})(wd|wh)")
+SPAN = re.compile(r"P(?:(\d{1,3})D)?(?:T(?:(\d{1,3})H)?(?:(\d{1,4})M)?(?:(\d{1,5})S)?)?")
+MOMENT = re.compile(r"\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}(:\d{2})?(Z|[+-]\d{2}:\d{2})?)?")
+NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,62}")
+# How long somebody may pause a task, in working days, where the process does not say.
+PAUSE_DAYS = 10
+# What the process files beside a BPMN file are, by the ends of their names.
+DECISIONS, FORMS = ".dmn", ".json"
 
 
 class UserStep(BaseModel):
     """What the room reads of a user task: who acts, with which form, until when.
 
-    `unit` is an expression whose value is a unit's code, or `applicant`; `due` is `5wd` or an expression that says so.
+    `unit` is an expression whose value is a unit's code, or `applicant`; empty where `lane` says it. `due` is `5wd`, `4wh` or
+    an expression that says so; `pause` the working days that the task may be paused in all.
     """
 
     model_config = ConfigDict(frozen=True)
 
     title: Text
     role: str = ""
-    unit: str
+    unit: str = ""
+    lane: str = ""
     due: str = ""
+    pause: int = PAUSE_DAYS
     form: tuple[Field, ...] = ()
 
 
+class Decision(BaseModel):
+    """A business rule task: its table, or where there is none the name of a deployed one; `result`, where its answer goes."""
+
+    model_config = ConfigDict(frozen=True)
+
+    title: Text
+    name: str
+    table: Table | None = None
+    result: str = ""
+
+
+class Loop(BaseModel):
+    """A multi-instance: the list it goes over, what each instance calls its item, the list of what each instance said."""
+
+    model_config = ConfigDict(frozen=True)
+
+    over: str = ""
+    item: str = ""
+    collect: str = ""
+
+
 class Steps(BaseModel):
-    """What is kept of a process besides the engine's own reading: tasks, service tasks and outcomes by element id."""
+    """What is kept of a process besides the engine's own reading, by element id.
+
+    `timers` say when an element waits until, `messages` which one it waits for; `owners` the deployed process that an element
+    was called from.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -70,42 +91,128 @@ class Steps(BaseModel):
     services: dict[str, Text]
     outcomes: dict[str, str]
     ends: dict[str, Text] = {}
-
-
-@dataclass(frozen=True)
-class Node:
-    """An element of the flow, with where it leads: (flow, target)."""
-
-    id: str
-    kind: str
-    element: Any
-    leads: tuple[tuple[Any, str], ...]
+    scripts: dict[str, str] = {}
+    decisions: dict[str, Decision] = {}
+    timers: dict[str, str] = {}
+    messages: dict[str, str] = {}
+    loops: dict[str, Loop] = {}
+    owners: dict[str, str] = {}
 
 
 @dataclass(frozen=True)
 class Drawn:
-    """A process file that was looked through: its id for the engine, its title and its steps."""
+    """Process files that were looked through: the id of the process for the engine, its title, the files' trees, the steps."""
 
     id: str
     title: Text
-    root: Any
+    roots: tuple[Any, ...]
     steps: Steps
 
 
-def read_process(xml: str, name: str) -> Drawn:
-    """Look a BPMN file through; raises `BadInput` naming the element that cannot be run and why."""
+@dataclass(frozen=True)
+class _Reading:
+    """What one look through a file needs: how it is called, what lies beside it, how called processes are found."""
+
+    name: str
+    files: Mapping[str, str]
+    tables: Mapping[str, Table]
+    called: Callable[[str], str | None]
+
+
+def read_process(
+    xml: str, name: str, files: Mapping[str, str] | None = None, called: Callable[[str], str | None] = lambda _: None
+) -> Drawn:
+    """Look a BPMN file through; raises `BadInput` naming the element that cannot be run and why.
+
+    `files` are the decision tables (`.dmn`) and forms (`.json`) deployed beside it, by their names; `called(name)` gives the
+    file of another deployed process, for call activities.
+    """
+    beside = dict(files or {})
+    reading = _Reading(name, beside, _tables(beside), called)
+    roots: dict[str, Any] = {name: _looked_through(xml, name)}
+    found: dict[str, tuple[Any, str]] = {}
+    main = _main_process(roots[name], name)
+    _take_in(main, name, reading, roots, found)
+    steps = _merged([_steps(scope, reading, owner) for scope, owner in found.values()], name)
+    return Drawn(id_of(main, name), _title(main), tuple(roots.values()), steps)
+
+
+def _tables(files: Mapping[str, str]) -> dict[str, Table]:
+    return {
+        id_: table
+        for file, text in files.items()
+        if file.endswith(DECISIONS)
+        for id_, table in read_decisions(text, file).items()
+    }
+
+
+def _looked_through(xml: str, name: str) -> Any:
     root = _parsed(xml, name)
     for element in root.iter(etree.Element):
-        _check_element(element, name)
+        check_element(element, name)
+    seen: set[str] = set()
+    for element in root.iter(f"{MODEL}*"):
+        if element.get("id") in seen:
+            raise _unfit(f"{name}: {element.get('id')}", "id 重复", "the id stands twice", "换一个 id", "Give it another")
+        seen |= {element.get("id")} - {None}
+    return root
+
+
+def _main_process(root: Any, name: str) -> Any:
+    """The process that is begun: the only one, or the only one that no other calls."""
     processes = root.findall(f"{MODEL}process")
-    if len(processes) != 1:
+    calls = {call.get("calledElement") for call in root.iter(f"{MODEL}callActivity")}
+    free = [process for process in processes if process.get("id") not in calls]
+    free = free or processes
+    if len(free) != 1:
         raise _unfit(
-            name, f"有 {len(processes)} 个流程", f"holds {len(processes)} processes", "一个文件一个流程", "One process a file"
-        )
-    process = processes[0]
-    nodes = _nodes(process, name)
-    _check_ways(nodes, name)
-    return Drawn(_id(process, name), _title(process), root, _steps(process, nodes, name))
+            name, f"有 {len(free)} 个流程", f"holds {len(free)} processes", "一个文件一个流程，其余的由它调用",
+            "One process a file; others only where it calls them",
+        )  # fmt: skip
+    return free[0]
+
+
+def _take_in(
+    process: Any,
+    owner: str,
+    reading: _Reading,
+    roots: dict[str, Any],
+    found: dict[str, tuple[Any, str]],
+    above: tuple[str, ...] = (),
+) -> None:
+    """Look at a process and all that it calls; `found` gathers them by id, `roots` their files, `above` are its callers."""
+    id_ = id_of(process, reading.name)
+    found[id_] = (process, owner)
+    for call in process.iter(f"{MODEL}callActivity"):
+        target, target_owner = _called(call, owner, reading, roots)
+        # The engine finds a called process by the id within its file.
+        call.set("calledElement", target.get("id"))
+        if target.get("id") in (*above, id_):
+            raise _unfit(
+                f"{reading.name}: {call.get('id')}",
+                "流程调用自己",
+                "the process calls itself",
+                "画一个环",
+                "Draw a round instead",
+            )
+        if target.get("id") not in found:
+            _take_in(target, target_owner, reading, roots, found, (*above, id_))
+
+
+def _called(call: Any, owner: str, reading: _Reading, roots: dict[str, Any]) -> tuple[Any, str]:
+    wanted = call.get("calledElement") or ""
+    for process in call.getroottree().getroot().findall(f"{MODEL}process"):
+        if process.get("id") == wanted:
+            return process, owner
+    if wanted not in roots:
+        xml = reading.called(wanted)
+        if xml is None or len(roots) > MOST_CALLED:
+            raise _unfit(
+                f"{reading.name}: {call.get('id')}", f"没有流程 {wanted}", f"there is no process {wanted} to call",
+                "先发布它", "Deploy that one first",
+            )  # fmt: skip
+        roots[wanted] = _looked_through(xml, wanted)
+    return _main_process(roots[wanted], wanted), wanted
 
 
 def _parsed(xml: str, name: str) -> Any:
@@ -125,151 +232,134 @@ def _parsed(xml: str, name: str) -> Any:
     return root
 
 
-def _check_element(element: Any, name: str) -> None:
-    tag = etree.QName(element)
-    if tag.namespace in DRAWING or any(parent.tag == f"{MODEL}extensionElements" for parent in element.iterancestors()):
-        return
-    if f"{{{tag.namespace}}}" != MODEL or tag.localname not in NODES | OTHERS:
-        raise _unfit(
-            f"{name}: {element.get('id') or element.getparent().get('id') or ''}",
-            f"这里不运行 {tag.localname}", f"{tag.localname} is not run here",
-            f"可用的元素：{'、'.join(sorted(NODES))}", f"What runs: {', '.join(sorted(NODES))}",
-        )  # fmt: skip
+def _merged(parts: list[Steps], name: str) -> Steps:
+    """The steps of all the processes of a case; raises `BadInput` for an id that two of them use."""
+    whole: dict[str, dict[str, Any]] = {field: {} for field in Steps.model_fields}
+    for part in parts:
+        for field, kept in whole.items():
+            added = getattr(part, field)
+            if twice := sorted(kept.keys() & added.keys()):
+                raise _unfit(
+                    f"{name}: {twice[0]}",
+                    "两个流程里有同一个 id",
+                    "two processes use the same id",
+                    "换一个 id",
+                    "Give it another",
+                )
+            kept.update(added)
+    return Steps(**whole)
 
 
-def _nodes(process: Any, name: str) -> dict[str, Node]:
-    flows: dict[str, list[tuple[Any, str]]] = {}
-    for flow in process.findall(f"{MODEL}sequenceFlow"):
-        flows.setdefault(flow.get("sourceRef", ""), []).append((flow, flow.get("targetRef", "")))
-    nodes = {
-        _id(element, name): Node(
-            element.get("id"), etree.QName(element).localname, element, tuple(flows.get(element.get("id"), ()))
-        )
-        for element in process
-        if etree.QName(element).localname in NODES
-    }
-    ends = {end for source, ways in flows.items() for end in (source, *(target for _, target in ways))}
-    if lost := sorted(ends - nodes.keys()):
-        raise _unfit(f"{name}: {lost[0]}", "连线的一端不存在", "a flow begins or ends nowhere", "改正连线", "Mend the flow")
-    return nodes
-
-
-def _check_ways(nodes: dict[str, Node], name: str) -> None:
-    """Every element is on a way from the start to an end, and no way goes round without a person."""
-    starts = [node.id for node in nodes.values() if node.kind == "startEvent"]
-    if len(starts) != 1:
-        raise _unfit(name, f"有 {len(starts)} 个开始事件", f"has {len(starts)} start events", "只画一个", "Draw one")
-    forth = {node.id: [target for _, target in node.leads] for node in nodes.values()}
-    back: dict[str, list[str]] = {node: [] for node in nodes}
-    for source, targets in forth.items():
-        for target in targets:
-            back[target].append(source)
-    ends = [node.id for node in nodes.values() if node.kind == "endEvent"]
-    if unreached := sorted(nodes.keys() - _reached(starts, forth)):
-        raise _unfit(
-            f"{name}: {unreached[0]}",
-            "从开始走不到这里",
-            "no way leads here from the start",
-            "连上或删去",
-            "Connect it, or take it out",
-        )
-    if dead := sorted(nodes.keys() - _reached(ends, back)):
-        raise _unfit(
-            f"{name}: {dead[0]}",
-            "从这里走不到结束",
-            "no way leads from here to an end",
-            "连到结束事件",
-            "Connect it to an end event",
-        )
-    automatic = {
-        node.id: [t for t in forth[node.id] if nodes[t].kind != "userTask"] for node in nodes.values() if node.kind != "userTask"
-    }
-    for node in automatic:
-        if node in _reached(automatic[node], automatic):
-            raise _unfit(
-                f"{name}: {node}",
-                "不经人办理的循环",
-                "a round without a person",
-                "环里要有人工任务",
-                "Put a user task into the round",
-            )
-    for one in nodes.values():
-        if len(one.leads) > 1 and one.kind not in GATEWAYS:
-            raise _unfit(f"{name}: {one.id}", "有多条出线", "has several ways out", "用网关分开", "Part them with a gateway")
-
-
-def _reached(starts: list[str], ways: dict[str, list[str]]) -> set[str]:
-    seen: set[str] = set()
-    waiting = list(starts)
-    while waiting:
-        here = waiting.pop()
-        if here not in seen:
-            seen.add(here)
-            waiting.extend(ways[here])
-    return seen
-
-
-def _steps(process: Any, nodes: dict[str, Node], name: str) -> Steps:
+def _steps(process: Any, reading: _Reading, owner: str) -> Steps:
+    """The steps of one process with its subprocesses."""
+    name = reading.name
+    scopes = [process, *process.iter(f"{MODEL}subProcess")]
+    nodes: dict[str, Node] = {}
+    for scope in scopes:
+        within = nodes_of(scope, name)
+        check_ways(within, name)
+        nodes.update(within)
     lanes = {
         ref.text: lane.get("name", "") for lane in process.iter(f"{MODEL}lane") for ref in lane.findall(f"{MODEL}flowNodeRef")
     }
     for node in nodes.values():
         _check_conditions(node, name)
+    ends = [n for n in process if tag_of(n) == "endEvent"] if owner == name else []
+    loops = {n.id: loop for n in nodes.values() if (loop := _loop(n, name)) is not None}
     return Steps(
-        tasks={n.id: _user_step(n, lanes.get(n.id, ""), name) for n in nodes.values() if n.kind == "userTask"},
+        tasks={n.id: _user_step(n, _lane(n, lanes), reading) for n in nodes.values() if n.kind in PERSONS},
         services={n.id: _title(n.element) for n in nodes.values() if n.kind == "serviceTask"},
-        outcomes={n.id: _properties(n.element).get("outcome", n.id) for n in nodes.values() if n.kind == "endEvent"},
-        ends={n.id: _title(n.element) for n in nodes.values() if n.kind == "endEvent"},
+        outcomes={n.get("id"): _properties(n).get("outcome", n.get("id")) for n in ends},
+        ends={n.get("id"): _title(n) for n in ends},
+        scripts={n.id: _script(n, name) for n in nodes.values() if n.kind == "scriptTask"},
+        decisions={n.id: _decision(n, reading) for n in nodes.values() if n.kind == "businessRuleTask"},
+        timers={n.id: due for n in nodes.values() if (due := _timer(n, name))},
+        messages={n.id: said for n in nodes.values() if (said := _message(n, name))},
+        loops=loops,
+        owners={n.id: owner for n in nodes.values()} if owner != name else {},
     )
+
+
+def _lane(node: Node, lanes: Mapping[str, str]) -> str:
+    """The lane of an element, or the one of the subprocess that it is in."""
+    scope = [node.element, *node.element.iterancestors(f"{MODEL}subProcess")]
+    return next((lanes[one.get("id")] for one in scope if one.get("id") in lanes), "")
 
 
 def _check_conditions(node: Node, name: str) -> None:
     choosing = node.kind in CHOICES and len(node.leads) > 1
-    default = node.element.get("default")
-    if choosing and default not in {flow.get("id") for flow, _ in node.leads}:
-        raise _unfit(
-            f"{name}: {node.id}", "网关没有默认出线", "the gateway has no default flow",
-            "指定一条默认出线：条件都不成立时走它", "Name one, to be taken when no condition is met",
-        )  # fmt: skip
     for flow, _ in node.leads:
         text = "".join(flow.xpath("./*[local-name()='conditionExpression']//text()")).strip()
         thing = f"{name}: {flow.get('id', '')}"
-        if choosing and flow.get("id") != default:
+        if choosing and flow.get("id") != node.element.get("default"):
             parse_condition(text, thing)
-        elif text:
+        elif text and node.kind not in CHOICES:
             raise _unfit(thing, "这里的条件不起作用", "a condition here decides nothing", "删去它", "Take it out")
+        elif text:
+            # A gateway with one way out takes it whatever stands there.
+            flow.remove(flow.find(f"{MODEL}conditionExpression"))
 
 
-def _user_step(node: Node, lane: str, name: str) -> UserStep:
-    thing = f"{name}: {node.id}"
+def _user_step(node: Node, lane: str, reading: _Reading) -> UserStep:
+    thing = f"{reading.name}: {node.id}"
     said = _properties(node.element)
     unit = said.get("unit", "").strip()
-    if unit != APPLICANT:
-        if not unit:
-            raise _unfit(
-                thing,
-                "没有说谁来办",
-                "does not say who acts",
-                "写明属性 unit：机构代码的表达式，或 applicant",
-                "Give the property unit: an expression for a unit's code, or applicant",
-            )
-        parse_condition(unit, thing)
+    role = said.get("role", "")
+    if not unit:
+        lane_role = _role_in(lane, thing)
+        role = role or lane_role
+        unit, lane = (APPLICANT, "") if lane == APPLICANT else ("", lane)
+    else:
+        role, lane = role or lane, ""
+        if unit != APPLICANT:
+            parse_condition(unit, thing)
     due = said.get("due", "").strip()
     if due and DUE.fullmatch(due) is None:
         parse_condition(due, thing)
-    return UserStep(title=_title(node.element), role=said.get("role", lane), unit=unit, due=due, form=_form(said, thing))
-
-
-def _form(said: dict[str, str], thing: str) -> tuple[Field, ...]:
-    try:
-        fields = Fields.validate_python(json.loads(said.get("form", "[]")))
-    except (json.JSONDecodeError, ValidationError) as fault:
-        first = str(fault.errors()[0]["msg"]) if isinstance(fault, ValidationError) else str(fault)
+    pause = said.get("pause", str(PAUSE_DAYS)).removesuffix("wd")
+    if not pause.isdigit() or int(pause) > 200:
         raise _unfit(
-            thing, f"表单不合规：{first}", f"has a form that does not fit: {first}", "改正属性 form", "Mend the property form"
-        ) from fault
+            thing, "属性 pause 不合规", "the property pause does not fit", "如 10wd，至多 200wd", "Such as 10wd, at most 200wd"
+        )
+    return UserStep(
+        title=_title(node.element), role=role, unit=unit, lane=lane, due=due, pause=int(pause), form=_form(node, said, reading)
+    )
+
+
+def _role_in(lane: str, thing: str) -> str:
+    """The role that a lane asks for; raises `BadInput` for a task without a unit in a lane that names no org role."""
+    if lane == APPLICANT:
+        return ""
+    if not lane:
+        raise _unfit(
+            thing, "没有说谁来办", "does not say who acts", "写明属性 unit（机构代码的表达式，或 applicant），或放进泳道",
+            "Give the property unit (an expression for a unit's code, or applicant), or put it into a lane",
+        )  # fmt: skip
+    known = lane_of(lane)
+    if known is None:
+        raise _unfit(
+            thing, f"泳道 {lane} 不是机构角色", f"the lane {lane} names no org role", "如 town.office、county.dept:water、grid.worker",
+            "Such as town.office, county.dept:water, grid.worker",
+        )  # fmt: skip
+    return known.role
+
+
+def _form(node: Node, said: dict[str, str], reading: _Reading) -> tuple[Field, ...]:
+    thing = f"{reading.name}: {node.id}"
     grounds = tuple(Option(value=ground.strip()[:100]) for ground in said.get("legal", "").split("|") if ground.strip())
-    return tuple(_field(field, grounds, thing) for field in fields)
+    form = said.get("form", "[]")
+    file = said.get("form.file") or said.get("formJsonSchemaFilename") or ""
+    if file:
+        if file not in reading.files:
+            raise _unfit(
+                thing, f"没有表单 {file}", f"there is no form {file}", "与流程一起发布它", "Deploy it beside the process"
+            )
+        form = reading.files[file]
+    fields = tuple(_field(field, grounds, thing) for field in read_form(form, thing))
+    names = [field.name for field in fields]
+    if twice := sorted({one for one in names if names.count(one) > 1}):
+        raise _unfit(f"{thing}.{twice[0]}", "表单里有两项同名", "the form has two fields of that name", "改名", "Rename one")
+    return fields
 
 
 def _field(field: Field, grounds: tuple[Option, ...], thing: str) -> Field:
@@ -278,13 +368,116 @@ def _field(field: Field, grounds: tuple[Option, ...], thing: str) -> Field:
     options = grounds if field.options == "legal" else field.options
     if field.type == "choice" and not options:
         raise _unfit(
-            f"{thing}.{field.name}",
-            "没有可选项",
-            "has nothing to choose from",
-            "写明 options，或属性 legal",
+            f"{thing}.{field.name}", "没有可选项", "has nothing to choose from", "写明 options，或属性 legal",
             "Give options, or the property legal",
-        )
+        )  # fmt: skip
     return field.model_copy(update={"options": options, "title": field.title if field.title.in_("zh") else Text(zh=field.name)})
+
+
+def _script(node: Node, name: str) -> str:
+    text = _inner(node.element, "script")
+    parse_script(text, f"{name}: {node.id}")
+    return text
+
+
+def _decision(node: Node, reading: _Reading) -> Decision:
+    thing = f"{reading.name}: {node.id}"
+    said = _properties(node.element)
+    wanted = said.get("decision") or node.element.get(DECISION_REF) or "".join(
+        one.text or "" for one in node.element.iter(CALLED_DECISION)
+    )  # fmt: skip
+    result = said.get("result", "")
+    table = reading.tables.get(wanted.strip())
+    if table is None and (not wanted.strip() or reading.called(f"decision:{wanted.strip()}") is None):
+        raise _unfit(
+            thing, f"没有决策表 {wanted}", f"there is no decision table {wanted}", "与流程一起发布 .dmn，或先单独发布它",
+            "Deploy the .dmn beside the process, or on its own first",
+        )  # fmt: skip
+    lists = table is not None and table.policy in ("RULE ORDER", "COLLECT") and not table.aggregation
+    if (result or lists) and NAME.fullmatch(result) is None:
+        raise _unfit(thing, "要写明结果的名称", "the name of its result is needed", "写明属性 result", "Give the property result")
+    return Decision(title=_title(node.element), name=wanted.strip(), table=table, result=result)
+
+
+def _timer(node: Node, name: str) -> str:
+    """Until when an event waits: `5wd`, `PT30M`, a moment, or an expression for one of these; empty for other elements."""
+    if not any(tag_of(one) == "timerEventDefinition" for one in definitions_of(node.element)):
+        return ""
+    thing = f"{name}: {node.id}"
+    text = _inner(node.element, "timeDuration") or _inner(node.element, "timeDate")
+    if not text:
+        raise _unfit(
+            thing, "定时器没有说多久", "the timer does not say how long", "如 5wd、4wh、PT30M", "Such as 5wd, 4wh, PT30M"
+        )
+    if not is_span(text):
+        parse_condition(text, thing)
+    return text
+
+
+def is_span(text: str) -> bool:
+    """Whether `text` plainly says how long or until when: `5wd`, `4wh`, `PT30M`, `2026-10-09`."""
+    plain = DUE.fullmatch(text) or MOMENT.fullmatch(text) or (SPAN.fullmatch(text) and any(c.isdigit() for c in text))
+    return bool(plain)
+
+
+def _message(node: Node, name: str) -> str:
+    """The message for which an event waits; empty for other elements. Raises `BadInput` for one without a name."""
+    for one in definitions_of(node.element):
+        if tag_of(one) == "messageEventDefinition":
+            said = message_of(one)
+            if not said:
+                raise _unfit(f"{name}: {node.id}", "没有说哪个消息", "names no message", "写明消息", "Name the message")
+            return said if node.kind in ("intermediateCatchEvent", "boundaryEvent") else ""
+    return ""
+
+
+def message_of(definition: Any) -> str:
+    """The name of the message of a message event definition; empty for other definitions."""
+    if tag_of(definition) != "messageEventDefinition":
+        return ""
+    root = definition.getroottree().getroot()
+    known = {m.get("id"): m.get("name") or m.get("id") for m in root.iter(f"{MODEL}message")}
+    ref = definition.get("messageRef")
+    return str((known.get(ref) if ref else definition.getparent().get("name")) or "")
+
+
+def _loop(node: Node, name: str) -> Loop | None:
+    parts = [one for one in node.element if tag_of(one) == "multiInstanceLoopCharacteristics"]
+    if not parts or node.kind not in HOSTS:
+        return None
+    thing = f"{name}: {node.id}"
+    over, number = _inner(parts[0], "loopDataInputRef"), _inner(parts[0], "loopCardinality")
+    items = parts[0].findall(f"{MODEL}inputDataItem")
+    item = item_of(items[0]) if items else ""
+    if bool(over) == bool(number):
+        raise _unfit(
+            thing,
+            "要写明 loopDataInputRef 或 loopCardinality",
+            "needs loopDataInputRef or loopCardinality",
+            "写明其一",
+            "Give one",
+        )
+    for one in (over, item, _inner(parts[0], "loopDataOutputRef")):
+        if one and NAME.fullmatch(one) is None:
+            raise _unfit(
+                thing, f"名称 {one} 不合规", f"the name {one} does not fit", "用字母、数字和 _", "Use letters, digits and _"
+            )
+    for condition in (number, _inner(parts[0], "completionCondition")):
+        if condition:
+            parse_condition(condition, thing)
+    return Loop(over=over, item=item, collect=_inner(parts[0], "loopDataOutputRef"))
+
+
+def item_of(element: Any) -> str:
+    """The name under which an instance sees its item: the item's name where it is one, else its id."""
+    said = [str(element.get(key) or "") for key in ("name", "id")]
+    return next((one for one in said if NAME.fullmatch(one)), said[1])
+
+
+def _inner(element: Any, part: str) -> str:
+    """The text of the first element `part` within `element`."""
+    found = next(element.iter(f"{MODEL}{part}"), None)
+    return "".join(found.itertext()).strip() if found is not None else ""
 
 
 def _properties(element: Any) -> dict[str, str]:
@@ -301,17 +494,3 @@ def _each_property(element: Any) -> Iterator[tuple[str, str]]:
 def _title(element: Any) -> Text:
     zh = str(element.get("name") or element.get("id"))
     return Text(zh=zh, en=_properties(element).get("title.en", ""))
-
-
-def _id(element: Any, name: str) -> str:
-    found = element.get("id")
-    if not found:
-        tag = etree.QName(element).localname
-        raise _unfit(name, f"{tag} 没有 id", f"a {tag} has no id", "给它一个 id", "Give it one")
-    return str(found)
-
-
-def _unfit(thing: str, zh: str, en: str, todo_zh: str, todo_en: str) -> BadInput:
-    return BadInput(
-        "cases.process", Text(zh=f"流程不能运行：{zh}", en=f"The process cannot run: {en}"), Text(zh=todo_zh, en=todo_en), thing
-    )

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 from pydantic import Field as Given
 
 from sanqu.cases.conditions import holds
@@ -43,6 +43,50 @@ class Field(BaseModel):
     # For a choice; `"legal"` stands for the legal grounds that the task lists, `"from:names"` for those in the case's data.
     options: tuple[Option, ...] | Literal["legal"] | Annotated[str, Given(pattern=r"^from:[a-z_]{1,60}$")] = ()
     most: int = Given(default=2000, ge=1, le=20_000)
+
+
+Fields = TypeAdapter(tuple[Field, ...])
+
+
+def read_form(text: str, thing: str) -> tuple[Field, ...]:
+    """The fields of a form: a JSON list of them, or a JSON Schema of an object; raises `BadInput` naming `thing`.
+
+    Of JSON Schema (draft 2020-12) the room knows `properties` of the types string, number, integer, boolean and object with
+    `title`, `description`, `enum`, `format: date`, `maxLength`, and `required`; `x-title-en` is the English title, `x-when` a
+    condition.
+    """
+    try:
+        said = json.loads(text)
+        return Fields.validate_python(_of_schema(said) if isinstance(said, dict) else said)
+    except (json.JSONDecodeError, ValidationError, RecursionError, TypeError, AttributeError) as fault:
+        first = str(fault.errors()[0]["msg"]) if isinstance(fault, ValidationError) else str(fault)
+        raise BadInput(
+            "cases.process",
+            Text(zh=f"流程不能运行：表单不合规：{first}", en=f"The process cannot run: has a form that does not fit: {first}"),
+            Text(zh="改正属性 form", en="Mend the property form"),
+            thing,
+        ) from fault
+
+
+def _of_schema(schema: dict[str, Any]) -> list[dict[str, Any]]:
+    needed = schema.get("required") or []
+    return [_of_property(name, said, name in needed) for name, said in (schema.get("properties") or {}).items()]
+
+
+def _of_property(name: str, said: dict[str, Any], required: bool) -> dict[str, Any]:
+    field: dict[str, Any] = {
+        "name": name, "required": required, "when": said.get("x-when", ""),
+        "title": {"zh": said.get("title", name), "en": said.get("x-title-en", "")},
+        "about": {"zh": said.get("description", ""), "en": said.get("x-description-en", "")},
+        "type": {"number": "number", "integer": "number", "boolean": "boolean", "object": "object"}.get(str(said.get("type")), "text"),
+    }  # fmt: skip
+    if said.get("enum"):
+        field |= {"type": "choice", "options": [{"value": str(one)} for one in said["enum"]]}
+    elif said.get("format") == "date":
+        field["type"] = "date"
+    elif said.get("maxLength", 0) > 200:
+        field["type"] = "long"
+    return field | ({"most": said["maxLength"]} if "maxLength" in said else {})
 
 
 class Unfit(Exception):

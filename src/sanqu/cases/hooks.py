@@ -72,9 +72,12 @@ def has_service(process: str, name: str) -> bool:
     return (process, name) in _services
 
 
-def run_service(city: City, conn: Connection, case: Case, name: str) -> dict[str, Any]:
-    """Do the service task `name` of `case` and return what it adds to the data; raises `Unavailable` when nobody does it."""
-    service = _services.get((case.process, name))
+def run_service(city: City, conn: Connection, case: Case, name: str, owner: str | None = None) -> dict[str, Any]:
+    """Do the service task `name` of `case` and return what it adds to the data; raises `Unavailable` when nobody does it.
+
+    `owner` is the process that the element was called from, where it is not the case's own.
+    """
+    service = _services.get((case.process, name)) or _services.get((owner or case.process, name))
     if service is None:
         raise Unavailable(
             "cases.service",

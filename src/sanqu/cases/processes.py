@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 from psycopg.types.json import Jsonb
 
 from sanqu.cases.bpmn import Steps, read_process
+from sanqu.cases.decisions import has_decision
 from sanqu.cases.engine import spec_of
 from sanqu.cases.hooks import has_service
 from sanqu.cases.records import Process, process_from
@@ -21,20 +23,20 @@ from sanqu.ground.people.askers import Asker
 NAME = re.compile(r"[a-z][a-z0-9-]{0,62}")
 
 COLUMNS = "name, version, title_zh, title_en, actor, created"
-NEWEST = f"SELECT {COLUMNS}, bpmn FROM case_process WHERE name = %s ORDER BY version DESC LIMIT 1"
+NEWEST = f"SELECT {COLUMNS}, bpmn, files, spec FROM case_process WHERE name = %s ORDER BY version DESC LIMIT 1"
 ADD = f"""
-INSERT INTO case_process ({COLUMNS}, bpmn, spec, steps)
-VALUES (%(name)s, %(version)s, %(title_zh)s, %(title_en)s, %(actor)s, %(created)s, %(bpmn)s, %(spec)s, %(steps)s)
+INSERT INTO case_process ({COLUMNS}, bpmn, files, spec, steps)
+VALUES (%(name)s, %(version)s, %(title_zh)s, %(title_en)s, %(actor)s, %(created)s, %(bpmn)s, %(files)s, %(spec)s, %(steps)s)
 RETURNING {COLUMNS}
 """
 LIST = f"SELECT DISTINCT ON (name) {COLUMNS} FROM case_process ORDER BY name, version DESC"
 
 
-def declare_process(city: City, name: str, bpmn_xml: str, actor: Asker) -> Process:
-    """Keep a process under `name` as its newest version; the same file again changes nothing.
+def declare_process(city: City, name: str, bpmn_xml: str, actor: Asker, *, files: Mapping[str, str] | None = None) -> Process:
+    """Keep a process under `name` as its newest version; the same files again change nothing.
 
-    Running cases stay on the version they began with. Raises `Refused` unless `actor` is an administrator, `BadInput` naming
-    the element that cannot be run.
+    `files` are the decision tables (`.dmn`) and forms (`.json`) that it names, by their file names. Running cases stay on the
+    version they began with. Raises `Refused` unless `actor` is an administrator, `BadInput` naming the element that cannot be run.
     """
     if not actor.is_admin:
         raise Refused(
@@ -53,20 +55,22 @@ def declare_process(city: City, name: str, bpmn_xml: str, actor: Asker) -> Proce
             ),
             name[:80],
         )
-    drawn = read_process(bpmn_xml, name)
-    _check_services(name, drawn.steps)
-    spec = spec_of(drawn, name)
+    beside = dict(files or {})
     with city.db.connection() as conn:
+        drawn = read_process(bpmn_xml, name, beside, lambda wanted: _deployed(conn, wanted))
+        _check_services(name, drawn.steps)
+        spec = spec_of(drawn, name)
         conn.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", (f"case_process:{name}",))
         newest = conn.execute(NEWEST, (name,)).fetchone()
-        if newest is not None and newest["bpmn"] == bpmn_xml:
+        # A process that it calls may have changed when its own file has not.
+        if newest is not None and newest["bpmn"] == bpmn_xml and newest["files"] == beside and (len(drawn.roots) == 1 or newest["spec"] == spec):
             return process_from(newest)
         version = int(newest["version"]) + 1 if newest else 1
         row = conn.execute(
             ADD,
             {
                 "name": name, "version": version, "title_zh": drawn.title.zh, "title_en": drawn.title.en, "actor": actor.label,
-                "created": now(), "bpmn": bpmn_xml, "spec": Jsonb(spec), "steps": Jsonb(drawn.steps.model_dump()),
+                "created": now(), "bpmn": bpmn_xml, "files": Jsonb(beside), "spec": Jsonb(spec), "steps": Jsonb(drawn.steps.model_dump()),
             },
         ).fetchone()  # fmt: skip
         assert row is not None
@@ -87,9 +91,17 @@ def newest_process(conn: Connection, name: str) -> Process:
     return process_from(row)
 
 
+def _deployed(conn: Connection, wanted: str) -> str | None:
+    """The file of a deployed process; for `decision:…`, anything where a decision table of that name is deployed."""
+    if wanted.startswith("decision:"):
+        return "" if has_decision(conn, wanted.removeprefix("decision:")) else None
+    row = conn.execute(NEWEST, (wanted,)).fetchone()
+    return str(row["bpmn"]) if row else None
+
+
 def _check_services(name: str, steps: Steps) -> None:
     for service in steps.services:
-        if not has_service(name, service):
+        if not has_service(name, service) and not has_service(steps.owners.get(service, name), service):
             raise BadInput(
                 "cases.service",
                 Text(zh="没有程序做这项自动任务", en="Nothing does this service task"),

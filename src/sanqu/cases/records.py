@@ -28,6 +28,18 @@ What = Literal[
     "ended",
     "claimed",
     "commented",
+    "timer",
+    "message",
+    "returned",
+    "forwarded",
+    "asked",
+    "supervised",
+    "answered",
+    "paused",
+    "resumed",
+    "filed",
+    "migrated",
+    "dispatched",
 ]
 
 CASE_COLUMNS = "c.id, c.number, c.process, c.version, c.title, c.subject, c.applicant, c.unit, c.data, c.state, c.outcome, c.created, c.closed"

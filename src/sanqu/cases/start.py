@@ -10,11 +10,10 @@ from uuid import uuid4
 from psycopg.types.json import Jsonb
 
 from sanqu.cases.bpmn import Steps
-from sanqu.cases.engine import Running
 from sanqu.cases.history import note_step
 from sanqu.cases.processes import newest_process
 from sanqu.cases.records import Case, person_label
-from sanqu.cases.steps import Held, check_data, move_on, names_of, within
+from sanqu.cases.steps import Held, check_data, move_on, within
 from sanqu.ground.city import City
 from sanqu.ground.clock import CITY_ZONE, now
 from sanqu.ground.database import Connection
@@ -97,5 +96,4 @@ def _row(case: Case) -> dict[str, Any]:
 def _begun(conn: Connection, case: Case) -> Held:
     row = conn.execute(SPEC, (case.process, case.version)).fetchone()
     assert row is not None
-    names = names_of(case)
-    return Held(case, Steps.model_validate(row["steps"]), Running.begun(row["spec"], names), names)
+    return Held.of(case, Steps.model_validate(row["steps"]), row["spec"], None)

@@ -3,25 +3,30 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from psycopg.types.json import Jsonb
 
-from sanqu.cases.bpmn import APPLICANT, DUE, Steps, UserStep
-from sanqu.cases.conditions import value_of
-from sanqu.cases.deadlines import deadline_of
-from sanqu.cases.engine import Running
+from sanqu.cases.bpmn import DUE, MOMENT, SPAN, Steps, UserStep, is_span
+from sanqu.cases.conditions import run_script, value_of
+from sanqu.cases.deadlines import Deadline, Due, deadline_of
+from sanqu.cases.decisions import newest_table
+from sanqu.cases.dmn import decide
+from sanqu.cases.engine import Running, Waiting
 from sanqu.cases.forms import with_options
 from sanqu.cases.history import note_step
 from sanqu.cases.hooks import run_ending, run_service
+from sanqu.cases.hours import Hours, deadline_in_hours, due_of, hours_of
+from sanqu.cases.lanes import APPLICANT, unit_in_lane
 from sanqu.cases.notices import tell_of
 from sanqu.cases.records import CASE_COLUMNS, Case, What, case_from
 from sanqu.ground.city import City
+from sanqu.ground.clock import CITY_ZONE
 from sanqu.ground.database import Connection
 from sanqu.ground.errors import BadInput, Conflict
 from sanqu.ground.i18n import Text
@@ -39,13 +44,17 @@ KEEP = """
 UPDATE case_case SET data = %(data)s, engine = %(engine)s, state = %(state)s, outcome = %(outcome)s, closed = %(closed)s
 WHERE id = %(id)s
 """
-KNOWN_TASKS = "SELECT id FROM case_task WHERE case_id = %s AND state = 'ready'"
+# Tasks for which another unit was asked stand and fall with the task for which it was.
+KNOWN_TASKS = "SELECT id, asked_for FROM case_task WHERE case_id = %s AND state = 'ready'"
+KNOWN_TIMERS = "SELECT id FROM case_timer WHERE case_id = %s"
+ADD_TIMER = "INSERT INTO case_timer (id, case_id, name, fires_at, sure, made) VALUES (%s, %s, %s, %s, %s, %s)"
+DROP_TIMERS = "DELETE FROM case_timer WHERE id = ANY(%s)"
 CANCEL = "UPDATE case_task SET state = 'cancelled', done_at = %(at)s WHERE id = ANY(%(ids)s)"
 ADD_TASK = """
 INSERT INTO case_task (id, case_id, name, title_zh, title_en, role, unit, assignee, form, state, due, due_sure, remind_at,
-                       escalate_at, made)
+                       escalate_at, made, pause_days)
 VALUES (%(id)s, %(case)s, %(name)s, %(title_zh)s, %(title_en)s, %(role)s, %(unit)s, %(assignee)s, %(form)s, 'ready', %(due)s,
-        %(due_sure)s, %(remind_at)s, %(escalate_at)s, %(made)s)
+        %(due_sure)s, %(remind_at)s, %(escalate_at)s, %(made)s, %(pause)s)
 """
 IS_UNIT = "SELECT 1 FROM org_unit WHERE code = %s AND state = 'active'"
 
@@ -65,6 +74,27 @@ class Held:
         check_data(data, self.case.number)
         self.case = replace(self.case, data=data)
         self.names.update(names_of(self.case))
+
+    def gather(self, name: str, said: dict[str, Any]) -> None:
+        """Add what an instance of a multi-instance said to the list `name` of the case's data."""
+        listed = self.case.data.get(name)
+        self.learn({name: [*(listed if isinstance(listed, list) else ()), said]})
+
+    @classmethod
+    def of(cls, case: Case, steps: Steps, spec: dict[str, Any], state: dict[str, Any] | None) -> Held:
+        """A case in the engine, as it was kept in `state`, or at its start."""
+        names = names_of(case)
+        held: Held
+
+        def gathered(name: str, said: dict[str, Any]) -> None:
+            held.gather(name, said)
+
+        if state is None:
+            running = Running.begun(spec, names, steps.loops, gathered)
+        else:
+            running = Running.restored(spec, state, names, steps.loops, gathered)
+        held = cls(case, steps, running, names)
+        return held
 
 
 @contextmanager
@@ -107,27 +137,50 @@ def hold(conn: Connection, case_id: UUID) -> Held:
     """The case with its row locked until the transaction ends: one step at a time."""
     row = conn.execute(HOLD, (case_id,)).fetchone()
     assert row is not None
-    case = case_from(row)
-    names = names_of(case)
-    return Held(case, Steps.model_validate(row["steps"]), Running.restored(row["spec"], row["engine"], names), names)
+    return Held.of(case_from(row), Steps.model_validate(row["steps"]), row["spec"], row["engine"])
 
 
 def move_on(city: City, conn: Connection, held: Held, at: datetime) -> Case:
-    """Let the case move to where people must act or to its end, and keep that; raises what a service task raises."""
+    """Let the case move to where people must act or something must come, or to its end, and keep that.
 
-    def serve(name: str) -> None:
-        held.learn(run_service(city, conn, held.case, name))
-        note_step(conn, held.case, at, SYSTEM.label, "service", facts={"service": name})
+    Raises what a service task raises, and `Conflict` for a script, a decision or a condition that cannot be worked out.
+    """
+
+    def serve(waiting: Waiting) -> Mapping[str, Any]:
+        return _serve(city, conn, held, waiting, at)
 
     held.running.advance(serve)
     end = held.running.end()
     if end is not None:
         held.case = replace(held.case, state="done", outcome=held.steps.outcomes.get(end, end), closed=at)
     keep(conn, held)
-    _keep_tasks(conn, held, at)
+    plan = hours_of(city.settings)
+    _keep_tasks(conn, held, at, plan)
+    _keep_timers(conn, held, at, plan)
     if end is not None:
         finish(city, conn, held.case, at, SYSTEM.label, held.steps.ends.get(end, ENDED))
     return held.case
+
+
+def _serve(city: City, conn: Connection, held: Held, waiting: Waiting, at: datetime) -> Mapping[str, Any]:
+    """Do what is automatic at an element, and note it; what it says goes into the case's data, or to its instance of a loop."""
+    name = waiting.name
+    thing = f"{held.case.process}: {name}"
+    names = {**held.names, **waiting.local}
+    if name in held.steps.scripts:
+        said, facts = run_script(held.steps.scripts[name], names, thing), {"script": name}
+    elif name in held.steps.decisions:
+        decision = held.steps.decisions[name]
+        found = decide(decision.table or newest_table(conn, decision.name), names, thing)
+        said = {decision.result: found} if decision.result else dict(found) if isinstance(found, dict) else {}
+        facts = {"decision": name, "table": decision.name}
+    else:
+        case = replace(held.case, data={**held.case.data, **waiting.local})
+        said, facts = run_service(city, conn, case, name, held.steps.owners.get(name)), {"service": name}
+    if not waiting.local:
+        held.learn(dict(said))
+    note_step(conn, held.case, at, SYSTEM.label, "service", facts=facts)
+    return said
 
 
 def keep(conn: Connection, held: Held) -> None:
@@ -153,7 +206,8 @@ def finish(city: City, conn: Connection, case: Case, at: datetime, actor: str, h
 
 def cancel_tasks(conn: Connection, case: Case, ids: list[UUID], at: datetime) -> None:
     """Mark tasks as no longer to be done."""
-    conn.execute(CANCEL, {"at": at, "ids": ids})
+    if ids:
+        conn.execute(CANCEL, {"at": at, "ids": ids})
     for id_ in ids:
         note_step(conn, case, at, SYSTEM.label, "cancelled", task=id_)
 
@@ -163,26 +217,68 @@ def ready_tasks(conn: Connection, case: Case) -> set[UUID]:
     return {row["id"] for row in conn.execute(KNOWN_TASKS, (case.id,))}
 
 
-def _keep_tasks(conn: Connection, held: Held, at: datetime) -> None:
-    known = ready_tasks(conn, held.case)
+def drop_timers(conn: Connection, case: Case) -> None:
+    """Nothing comes to a case any more."""
+    conn.execute(DROP_TIMERS, ([row["id"] for row in conn.execute(KNOWN_TIMERS, (case.id,))],))
+
+
+def _keep_tasks(conn: Connection, held: Held, at: datetime, plan: Hours) -> None:
+    known = {row["id"]: row["asked_for"] for row in conn.execute(KNOWN_TASKS, (held.case.id,))}
     wanted = held.running.user_tasks()
-    cancel_tasks(conn, held.case, sorted(known - wanted.keys()), at)
-    for id_, name in wanted.items():
+    gone = [id_ for id_, asked_for in known.items() if (asked_for or id_) not in wanted]
+    cancel_tasks(conn, held.case, sorted(gone), at)
+    for id_, waiting in wanted.items():
         if id_ not in known:
-            _add_task(conn, held, id_, name, at)
+            _add_task(conn, held, waiting, at, plan)
 
 
-def _add_task(conn: Connection, held: Held, id_: UUID, name: str, at: datetime) -> None:
+def _keep_timers(conn: Connection, held: Held, at: datetime, plan: Hours) -> None:
+    if not held.steps.timers:
+        return
+    known = {row["id"] for row in conn.execute(KNOWN_TIMERS, (held.case.id,))}
+    wanted = {id_: one for id_, one in held.running.events().items() if one.name in held.steps.timers}
+    if gone := sorted(known - wanted.keys()):
+        conn.execute(DROP_TIMERS, (gone,))
+    for id_, waiting in wanted.items():
+        if id_ not in known:
+            due = _moment(held, waiting, at, plan)
+            conn.execute(ADD_TIMER, (id_, held.case.id, waiting.name, due.at, due.sure, at))
+
+
+def _moment(held: Held, waiting: Waiting, at: datetime, plan: Hours) -> Due:
+    """When a timer fires; raises `Conflict` when its expression says no such thing."""
+    thing = f"{held.case.process}: {waiting.name}"
+    text = held.steps.timers[waiting.name]
+    said = text if is_span(text) else value_of(text, {**held.names, **waiting.local}, thing)
+    if not isinstance(said, str) or not is_span(said):
+        raise _no_deadline(text, said, thing)
+    counted = DUE.fullmatch(said)
+    if counted is not None:
+        return due_of(at, int(counted[1]), counted[2], plan)
+    if MOMENT.fullmatch(said):
+        try:
+            moment = datetime.fromisoformat(said)
+        except ValueError as fault:
+            raise _no_deadline(text, said, thing) from fault
+        return Due(moment if moment.tzinfo else moment.replace(tzinfo=CITY_ZONE), True)
+    span = SPAN.fullmatch(said)
+    assert span is not None
+    days, hours, minutes, seconds = (int(part or 0) for part in span.groups())
+    return Due(at + timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds), True)
+
+
+def _add_task(conn: Connection, held: Held, waiting: Waiting, at: datetime, plan: Hours) -> None:
+    id_, name = waiting.id, waiting.name
     step = held.steps.tasks[name]
     thing = f"{held.case.process}: {name}"
-    unit = _unit(conn, step, held, thing)
-    days = _days(step, held, thing)
-    deadline = deadline_of(at, days) if days is not None else None
+    names = {**held.names, **waiting.local}
+    unit = _unit(conn, step, names, thing)
+    deadline = _deadline(step, names, at, plan, thing)
     conn.execute(
         ADD_TASK,
         {
             "id": id_, "case": held.case.id, "name": name, "title_zh": step.title.zh, "title_en": step.title.en, "role": step.role,
-            "unit": unit, "assignee": held.case.applicant if unit is None else None,
+            "unit": unit, "assignee": held.case.applicant if unit is None else None, "pause": step.pause,
             "form": Jsonb([with_options(field, held.case.data).model_dump() for field in step.form]), "made": at,
             "due": deadline.due if deadline else None, "due_sure": deadline.sure if deadline else True,
             "remind_at": deadline.remind_at if deadline else None,
@@ -196,39 +292,43 @@ def _add_task(conn: Connection, held: Held, id_: UUID, name: str, at: datetime) 
     note_step(conn, held.case, at, SYSTEM.label, "task", task=id_, facts=facts)
 
 
-def _unit(conn: Connection, step: UserStep, held: Held, thing: str) -> str | None:
-    """The unit that must act, or None for the applicant; raises `Conflict` when the expression leads to no unit."""
+def _unit(conn: Connection, step: UserStep, names: Mapping[str, Any], thing: str) -> str | None:
+    """The unit that must act, or None for the applicant; raises `Conflict` when lane or expression leads to no unit."""
     if step.unit == APPLICANT:
         return None
-    code = value_of(step.unit, held.names, thing)
+    said = step.unit or step.lane
+    code = value_of(step.unit, names, thing) if step.unit else unit_in_lane(conn, step.lane, names)
     if not isinstance(code, str) or conn.execute(IS_UNIT, (code,)).fetchone() is None:
         raise Conflict(
             "cases.no-unit",
-            Text(zh=f"没有机构可以办理：{step.unit} 是 {code}", en=f"No unit can act: {step.unit} is {code}"),
+            Text(zh=f"没有机构可以办理：{said} 是 {code}", en=f"No unit can act: {said} is {code}"),
             Text(
-                zh="在办件的数据里给出有效的机构代码，或改正流程",
-                en="Give the code of a unit in the case's data, or mend the process",
+                zh="在办件的数据里给出有效的机构代码或地点所在的机构（place_unit），或改正流程",
+                en="Give the code of a unit, or of the one of the place (place_unit), in the case's data, or mend the process",
             ),
             thing,
         )
     return code
 
 
-def _days(step: UserStep, held: Held, thing: str) -> int | None:
-    """The working days for a task; raises `Conflict` when the expression says no such thing."""
+def _deadline(step: UserStep, names: Mapping[str, Any], at: datetime, plan: Hours, thing: str) -> Deadline | None:
+    """Until when a task is to be done; raises `Conflict` when the expression says no such thing."""
     if not step.due:
         return None
-    plain = DUE.fullmatch(step.due)
-    said = step.due if plain else value_of(step.due, held.names, thing)
-    found = plain or (DUE.fullmatch(said) if isinstance(said, str) else None)
+    said = step.due if DUE.fullmatch(step.due) else value_of(step.due, names, thing)
+    found = DUE.fullmatch(said) if isinstance(said, str) else None
     if found is None:
-        raise Conflict(
-            "cases.due",
-            Text(zh=f"时限不明：{step.due} 是 {said}", en=f"The deadline is not clear: {step.due} is {said}"),
-            Text(
-                zh="在办件的数据里给出如 5wd 的时限，或改正流程",
-                en="Give a deadline such as 5wd in the case's data, or mend the process",
-            ),
-            thing,
-        )
-    return int(found[1])
+        raise _no_deadline(step.due, said, thing)
+    return deadline_of(at, int(found[1])) if found[2] == "wd" else deadline_in_hours(at, int(found[1]), plan)
+
+
+def _no_deadline(text: str, said: object, thing: str) -> Conflict:
+    return Conflict(
+        "cases.due",
+        Text(zh=f"时限不明：{text} 是 {said}", en=f"The deadline is not clear: {text} is {said}"),
+        Text(
+            zh="在办件的数据里给出如 5wd、4wh 的时限，或改正流程",
+            en="Give a deadline such as 5wd or 4wh in the case's data, or mend the process",
+        ),
+        thing,
+    )

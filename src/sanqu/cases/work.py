@@ -15,7 +15,7 @@ from sanqu.cases.history import find_case, note_step
 from sanqu.cases.notices import tell_of
 from sanqu.cases.records import TASK_COLUMNS, Case, Comment, Task, person_label, task_from
 from sanqu.cases.rights import MAY_ACT, NEAR, VISIBLE, check_may_act, reach_of
-from sanqu.cases.steps import WITHDRAWN, cancel_tasks, finish, hold, keep, move_on, ready_tasks, within
+from sanqu.cases.steps import WITHDRAWN, cancel_tasks, drop_timers, finish, hold, keep, move_on, ready_tasks, within
 from sanqu.ground.city import City
 from sanqu.ground.clock import CITY_ZONE, now
 from sanqu.ground.database import Connection
@@ -81,8 +81,12 @@ def complete_task(
         held_by.execute(DONE, {"at": at, "by": asker.label, "result": Jsonb(values), "id": task.id})
         note_step(held_by, held.case, at, asker.label, "done", task=task.id, facts={"task": task.name, "unit": task.unit})
         # What was not filled in this time is not what was said the last time round.
-        held.learn({**{field.name: None for field in task.form}, **values})
-        held.running.complete(task.id)
+        said = {**{field.name: None for field in task.form}, **values}
+        if held.running.is_looped(task.id):
+            said |= {"done_by": person_label(asker), "done_unit": task.unit}
+        else:
+            held.learn(said)
+        held.running.complete(task.id, said)
         return move_on(city, held_by, held, at)
 
 
@@ -167,6 +171,7 @@ def withdraw_case(
         held.case = replace(held.case, state="withdrawn", outcome="withdrawn", closed=at)
         keep(held_by, held)
         cancel_tasks(held_by, held.case, sorted(ready_tasks(held_by, held.case)), at)
+        drop_timers(held_by, held.case)
         finish(city, held_by, held.case, at, asker.label, WITHDRAWN)
         return held.case
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from ipaddress import ip_network
 from pathlib import Path
@@ -48,6 +49,8 @@ class Settings(BaseModel):
         5, ge=1, le=60, description="答复时限 · working days to decide on an application or an objection"
     )
     apply_amend_days: int = Field(10, ge=1, le=60, description="补正时限 · working days an applicant has to amend")
+    work_hours: str = Field("08:30-12:00,13:30-17:30", min_length=11, description="工作时间 · working hours in which `4wh` counts")
+    work_hours_summer: str = Field("08:30-12:00,14:00-17:30", description="夏季工作时间 · working hours from May to September; empty: as above")
     session_hours: int = Field(12, ge=1, description="登录时长 · hours a session lasts without use")
     rate_per_minute: int = Field(6000, ge=0, description="限流 · open API requests a minute per address; 0: no limit")
     rate_per_minute_key: int = Field(60000, ge=0, description="密钥限流 · open API requests a minute per key; 0: none")
@@ -66,6 +69,14 @@ class Settings(BaseModel):
     def _are_networks(cls, said: str) -> str:
         for one in said.replace(",", " ").split():
             ip_network(one, strict=False)
+        return said
+
+    @field_validator("work_hours", "work_hours_summer")
+    @classmethod
+    def _are_hours(cls, said: str) -> str:
+        ends = said.replace(" ", "").replace("-", ",").split(",") if said else []
+        if any(re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d", one) is None for one in ends) or len(ends) % 2 or ends != sorted(set(ends)):
+            raise ValueError("hours such as 08:30-12:00,13:30-17:30 are needed")
         return said
 
     @property
