@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import os
 import resource
+import shutil
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -15,19 +17,29 @@ import psycopg
 import pytest
 from nats.js.errors import NotFoundError
 
+from sanqu.cases.notices import notices_of
+from sanqu.ground.broker import start_nats
 from sanqu.ground.city import City
-from sanqu.ground.errors import SanquError
+from sanqu.ground.errors import Conflict, SanquError
+from sanqu.ground.i18n import Text
 from sanqu.ground.people.askers import SYSTEM
-from sanqu.lake import lake_of
+from sanqu.ground.people.keys import asker_of_key, make_key
+from sanqu.ground.people.persons import add_person
+from sanqu.ground.people.units import Unit, save_units
+from sanqu.lake import Contract, lake_of
 from sanqu.lake.engine import METADATA_SCHEMA
 from sanqu.lines.keeping import delete_line, save_line
 from sanqu.lines.live import positions
+from sanqu.lines.live.devices import add_device
+from sanqu.lines.live.gather import postgres as postgres_source
 from sanqu.lines.live.locks import CARRY, LANE
+from sanqu.lines.live.loss import settle_loss
 from sanqu.lines.live.meters import lately
 from sanqu.lines.live.positions import first_unnoted, positions_of
 from sanqu.lines.live.push import PushDoor, push_rows
-from sanqu.lines.live.standing import standing_of
+from sanqu.lines.live.standing import standing_of, ways_of
 from sanqu.lines.live.stream import connect, ensure_stream, stream_name, subject_of
+from sanqu.lines.live.watch import Trouble, watch_lines
 from sanqu.lines.quarantine import list_quarantine
 from sanqu.lines.records import Line
 from tests.live.conftest import READINGS, Flow, make_line, rows, until
@@ -68,6 +80,11 @@ def reading(number: int, **more: object) -> dict[str, object]:
 @pytest.fixture
 def line(city: City) -> Line:
     return make_line(city, source={"kind": "push"})
+
+
+def trouble(city: City, name: str) -> Trouble | None:
+    """What whoever watches the line is told of it."""
+    return watch_lines(city, SYSTEM, name)[0].trouble
 
 
 def ids(city: City, name: str = "readings") -> list[int]:
@@ -161,6 +178,28 @@ def test_a_source_whose_clock_is_ahead_was_not_seen_before_it_was_there(city: Ci
     publish(city, line, orjson.dumps(reading(1)), headers={"Sanqu-At": str(ahead)})
     told = until(lambda: lately(city, line="readings").get("readings"))
     assert 1 < told.p99 < 20_000
+    # The page says so; and of one that lags, that its rows take an hour.
+    assert "3,600 s ahead" in until(lambda: trouble(city, "readings")).what.en
+    moments = [way["committed"] - way["source"][0] for way in until(lambda: ways_of(city, "readings"))]
+    assert min(moments) >= 0
+    publish(city, line, orjson.dumps(reading(2)), headers={"Sanqu-At": str(int((time.time() - 3600) * 1000))})
+    until(lambda: lately(city, line="readings")["readings"].p99 > 3_000_000)
+
+
+def test_a_database_whose_clock_is_wrong_or_leaps_is_named_and_nothing_comes_from_the_future(
+    followed: City, source: psycopg.Connection, monkeypatch: pytest.MonkeyPatch  # noqa: F811
+) -> None:
+    # It is an hour behind when it is asked, and leaps to the right time then: what it commits seems to come an hour from now.
+    monkeypatch.setattr(postgres_source, "CLOCK", postgres_source.CLOCK.replace("* 1000", "* 1000 - 3600000"))
+    flow = Flow(followed)
+    flow.start()
+    until(lambda: same(followed, source))
+    until(lambda: "3,600 s behind" in str(trouble(followed, "wells")))
+    source.execute("UPDATE wells SET value = 7 WHERE id = 1")
+    until(lambda: same(followed, source) and lately(followed, line="wells").get("wells"))
+    assert lately(followed, line="wells")["wells"].p99 < 20_000
+    until(lambda: "3,600 s ahead" in str(trouble(followed, "wells")))
+    flow.stop()
 
 
 def test_one_clock_that_runs_ahead_does_not_make_all_others_late(city: City, flow: Flow) -> None:
@@ -171,6 +210,7 @@ def test_one_clock_that_runs_ahead_does_not_make_all_others_late(city: City, flo
     push(city, line, [at(9)])
     until(lambda: rows(city, "minutes", SHOWN) == [("08:00", "d1", 3, 3.0)])
     assert until(lambda: lately(city, line="minutes").get("minutes")).late == 0
+    assert "ahead" in until(lambda: trouble(city, "minutes")).what.en
 
 
 def test_windows_count_rows_that_come_out_of_order_and_say_how_many_came_too_late(city: City, flow: Flow) -> None:
@@ -394,6 +434,44 @@ def test_a_bus_that_lost_all_costs_a_followed_table_nothing(followed: City, flow
     until(lambda: same(city, source), 40)
 
 
+def test_a_bus_whose_folder_was_deleted_says_what_may_be_lost_until_somebody_has_seen_to_it(city: City, tmp_path: Path) -> None:
+    with city.db.connection() as conn:
+        save_units(conn, [Unit("330800", None, "city", "city", Text(zh="衢州市", en="Quzhou"))])
+        key = make_key(conn, SYSTEM, add_person(conn, SYSTEM, "wang", "王", [("steward", "330800")]), "test")
+    steward = asker_of_key(city, key)
+    assert steward is not None
+    city.bus.url, bus = start_nats(city.settings.home)
+    assert bus is not None
+    line = make_line(city, source={"kind": "push"})
+    secret = add_device(city, line, "station-7", SYSTEM)
+    flow = Flow(city)
+    flow.start()
+    push(city, line, [reading(1)])
+    until(lambda: ids(city) == [1])
+    flow.stop()
+    with city.db.connection() as conn:
+        conn.execute("UPDATE live_line SET backlog = 3")
+    bus.terminate()
+    bus.wait(10)
+    shutil.rmtree(city.settings.home / "nats")
+    city.bus.url, bus = start_nats(city.settings.home)
+    assert bus is not None
+    again = Flow(city)
+    again.start()
+    found = until(lambda: trouble(city, "readings"))
+    assert "3 messages are known to have waited" in found.what.en and "send again" in found.todo.en
+    assert notices_of(city, steward)[1] == 1
+    # Rows go on, and the devices are known as before.
+    push(city, line, [reading(2)])
+    until(lambda: ids(city) == [1, 2])
+    assert f'"user": "{"station-7"}"' in (city.settings.home / "nats" / "users.conf").read_text() and secret
+    assert settle_loss(city, line, steward) and not settle_loss(city, line, steward)
+    until(lambda: trouble(city, "readings") is None)
+    again.stop()
+    bus.terminate()
+    bus.wait(10)
+
+
 def test_rows_in_a_stream_made_anew_are_not_taken_for_old_ones(city: City, line: Line) -> None:
     # Another line of the lane clears away behind itself while this one's new messages wait.
     other = make_line(city, APPENDED, source={"kind": "push"})
@@ -438,6 +516,48 @@ def test_a_contract_that_changes_while_rows_flow_takes_the_new_item(city: City, 
     renamed = {**more, "fields": [*READINGS["fields"], {"name": "remark", "type": "string", "aliases": ["note"]}]}
     make_line(city, renamed, source={"kind": "push"})
     until(lambda: push(city, line, [reading(3, note="别名")]) == 0 and (3, "别名") in rows(city, "readings", "id, remark"))
+
+
+def test_a_contract_that_the_line_does_not_fit_any_more_stops_it_until_it_is_mended_and_loses_nothing(
+    city: City, line: Line, flow: Flow
+) -> None:
+    push(city, line, [reading(1)])
+    until(lambda: ids(city) == [1])
+    # What the data themselves contradict is refused, and the line flows on.
+    with pytest.raises(Conflict):
+        lake_of(city).declare(Contract.from_descriptor({**READINGS, "fields": READINGS["fields"][:2]}), "test")
+    push(city, line, [reading(2)])
+    until(lambda: ids(city) == [1, 2])
+    # Without its key a change cannot be told from a new row.
+    lake_of(city).declare(Contract.from_descriptor({**READINGS, "primaryKey": []}), "test")
+    stopped = until(lambda: (one := standing_of(city, "readings")).state == "stopped" and one)
+    assert stopped.cause["code"] == "live.contract" and stopped.cause["leg"] == "out" and "no key any more" in stopped.cause["what"]["en"]
+    push(city, line, [reading(1, value=9.0), reading(3)])
+    push(city, line, [reading(4)])
+    time.sleep(0.7)
+    assert ids(city) == [1, 2]
+    lake_of(city).declare(Contract.from_descriptor(READINGS), "test")
+    until(lambda: rows(city, "readings", "id, value") == [(1, 9.0), (2, 1.0), (3, 1.0), (4, 1.0)], 10)
+    until(lambda: standing_of(city, "readings").state == "flowing")
+
+
+def test_steps_and_columns_go_on_filling_an_item_that_is_renamed_and_stop_for_one_they_do_not_give(city: City, flow: Flow) -> None:
+    told = contract("told", ("device", "string"), ("mean", "number"))
+    step = {"name": "means", "sql": "SELECT device, value AS mean FROM input"}
+    line = make_line(city, told, source={"kind": "push"}, input=INPUT, steps=[step], columns={"gauge": "device"})
+    push(city, line, [{"gauge": "d1", "value": 1.0}])
+    until(lambda: rows(city, "told") == [("d1", 1.0)])
+    renamed = {**told, "fields": [told["fields"][0], {"name": "average", "type": "number", "aliases": ["mean"]}]}
+    lake_of(city).declare(Contract.from_descriptor(renamed), "test")
+    until(lambda: "average" in lake_of(city).contract("told").names)
+    push(city, line, [{"gauge": "d2", "value": 2.0}])
+    until(lambda: rows(city, "told", "device, average") == [("d1", 1.0), ("d2", 2.0)])
+    save_line(city, line.model_copy(update={"steps": (line.steps[0].model_copy(update={"sql": "SELECT value AS mean FROM input"}),)}), SYSTEM)
+    lake_of(city).declare(Contract.from_descriptor({**renamed, "fields": [{"name": "device", "type": "string", "constraints": {"required": True}}, renamed["fields"][1]]}), "test")
+    until(lambda: "do not give device" in str(standing_of(city, "told").cause))
+    push(city, line, [{"gauge": "d3", "value": 3.0}])
+    save_line(city, line, SYSTEM)
+    until(lambda: len(rows(city, "told")) == 3)
 
 
 def test_a_line_that_is_disabled_keeps_its_rows_and_goes_on_when_enabled(city: City, line: Line, flow: Flow) -> None:

@@ -167,7 +167,10 @@ def use_devices(home: Path, devices: str) -> None:
     """Let NATS take these users (in the words of its configuration) from now on, without a restart."""
     folder = (home / "nats").resolve()
     folder.mkdir(parents=True, exist_ok=True)
-    write_secretly(folder / "devices", devices)
+    kept = folder / "devices"
+    if (kept.read_text() if kept.exists() else "") == devices:
+        return
+    write_secretly(kept, devices)
     running = running_nats(home)
     if running is not None:
         _write_users(folder)

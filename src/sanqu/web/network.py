@@ -21,6 +21,7 @@ from sanqu.lake import lake_of
 from sanqu.lines.keeping import save_line
 from sanqu.lines.live.devices import add_device, devices_of, remove_device
 from sanqu.lines.live.lanes import Lane, lanes_of
+from sanqu.lines.live.loss import settle_loss
 from sanqu.lines.live.meters import Minute, minutes_of
 from sanqu.lines.live.standing import ways_of
 from sanqu.lines.live.stream import subject_of
@@ -183,6 +184,13 @@ def set_enabled(city: InCity, asker: SignedIn, name: str, do: Annotated[Literal[
     """Let a line flow, or let it rest: what comes meanwhile waits."""
     line = live_of_steward(city, name, asker)
     save_line(city, line.model_copy(update={"enabled": do == "on"}), asker)
+    return RedirectResponse(f"/live/{name}", 303)
+
+
+@router.post("/{name}/loss/settle")
+def loss_settled(city: InCity, asker: SignedIn, name: str) -> Response:
+    """What may have been lost with the bus was seen to."""
+    settle_loss(city, live_of_steward(city, name, asker), asker)
     return RedirectResponse(f"/live/{name}", 303)
 
 

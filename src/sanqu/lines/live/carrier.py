@@ -27,6 +27,7 @@ from sanqu.ground.telemetry import tracer_of
 from sanqu.lake import Commit, Hand, lake_of
 from sanqu.lines.live import standing
 from sanqu.lines.live.envelope import new_trace
+from sanqu.lines.live.fit import refuse_unfit
 from sanqu.lines.live.lanes import Allowance, Lane, Turns
 from sanqu.lines.live.locks import carried_alone
 from sanqu.lines.live.meters import Meter
@@ -47,6 +48,8 @@ FULL_MESSAGES, FULL_BYTES = 6_000, 3 * 1024**2
 MOST_MESSAGES, MOST_BYTES = 10_000, 4 * 1024**2
 PURGE_SECONDS = 2.0
 ALLOWANCE_SECONDS = 0.05
+# A clock that is ahead is spoken of so often.
+CLOCK_SECONDS = 10.0
 FORGET_REFUSALS = """
 DELETE FROM lines_quarantine WHERE line = %s AND unit = %s AND state = 'waiting' AND (place ->> 'message')::bigint > %s
 """
@@ -64,6 +67,9 @@ class Drinking:
     meter: Meter
     totals: dict[str, int] = field(default_factory=dict)
     purged: int = 0
+    # What was known to wait when it began, and when the clock of the source was spoken of last (steady clock).
+    waited: int = 0
+    clock_told: float = float("-inf")
 
     @property
     def line(self) -> Line:
@@ -107,10 +113,11 @@ class Carrier:
 
     async def add(self, line: Line) -> None:
         """Begin to carry `line` from where the lake says it stands; raises what keeps it from it."""
+        waited = (await asyncio.to_thread(standing.standing_of, self.city, line.name)).backlog
         shape, position, run = await asyncio.to_thread(self._bench.open, line)
         tap = Tap(self.client, line, position, self._wake.set)
         flow = asyncio.create_task(tap.flow(), name=f"tap {line.name}")
-        self.drinking[line.name] = Drinking(shape, tap, position, run, flow, Meter(line.name))
+        self.drinking[line.name] = Drinking(shape, tap, position, run, flow, Meter(line.name), waited=waited)
 
     async def remove(self, name: str, fault: SanquError | None = None) -> None:
         """Stop carrying the line called `name`."""
@@ -190,6 +197,9 @@ class Carrier:
             for key in standing.COUNTED:
                 held.totals[key] = held.totals.get(key, 0) + int(getattr(told, key))
             self._allowance.spend(told.read)
+            if portion.ahead > standing.CLOCK_MS and time.monotonic() - held.clock_told > CLOCK_SECONDS:
+                held.clock_told = time.monotonic()
+                await asyncio.to_thread(standing.note_clock, self.city, name, portion.ahead)
             self.city.bus.publish(f"lines.live.{name}", way)
         for name, fault in carried.faults.items():
             await self.remove(name, fault)
@@ -267,8 +277,8 @@ class _Bench:
         with self._using:
             duck, conn = self.tools()
             shape = Shape.of(line, lake_of(self.city).contract(line.dataset))
-            if line.steps:
-                Steps(self.city, line).open(duck, shape.contract)
+            given = Steps(self.city, line).open(duck, shape.contract) if line.steps else None
+            refuse_unfit(line, shape.target, given)
             position = positions_of(self.city, conn, [line.name])[line.name]
             # Refused rows of a round that never reached the lake are met again.
             conn.execute(FORGET_REFUSALS, (line.name, unit_of(position.epoch), position.seq))

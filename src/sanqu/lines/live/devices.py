@@ -99,6 +99,12 @@ def tell_bus(city: City, conn: Connection) -> None:
         use_devices(city.settings.home, "".join(_user(row) for row in conn.execute(ALL).fetchall()))
 
 
+def tell_bus_now(city: City) -> None:
+    """The same, for whoever begins: a NATS that was made anew takes the devices that there are."""
+    with city.db.connection() as conn:
+        tell_bus(city, conn)
+
+
 def _user(row: dict[str, object]) -> str:
     line = Line.from_descriptor(row["body"])  # type: ignore[arg-type]
     said = {

@@ -16,6 +16,7 @@ from sanqu.lake import Contract, Hand, quote_ident
 from sanqu.lake.tables import table_of
 from sanqu.lines.checks import Checks, compile_checks
 from sanqu.lines.live.envelope import AT, CHANGES, FORM, TOO_DEEP, TRACE, Change, Unread, decode, given_trace
+from sanqu.lines.live.fit import filled_by
 from sanqu.lines.live.positions import Position
 from sanqu.lines.live.rows import Matcher, cell_text, text_table
 from sanqu.lines.live.steps import Steps, input_contract
@@ -89,6 +90,8 @@ class Portion:
     untraced: int = 0
     # When JetStream kept the newest message (ms).
     kept: int = 0
+    # By how much (ms) a clock of the source is ahead of ours, where a row shows it.
+    ahead: int = 0
 
     @property
     def line(self) -> Line:
@@ -135,6 +138,7 @@ def read_portion(shape: Shape, start: Position, epoch: str, messages: Sequence[M
                 _add(portion, message.seq, number, one if topic is None else with_topic(one, topic))
         portion.ages.append((_moment_of(message), max(0, len(portion.rows) - before)))
         portion.kept = max(portion.kept, message.kept)
+        portion.ahead = max(portion.ahead, (_said_at(message) or 0) - message.kept)
         if trace := given_trace(message.headers.get(TRACE)):
             portion.traces.append(trace)
         else:
@@ -150,9 +154,15 @@ def _form(line: Line, message: Message) -> str | None:
 
 def _moment_of(message: Message) -> int:
     """When a message's rows came to be (ms): what it says itself, if that is a moment before it was kept."""
-    said = message.headers.get(AT, "")
+    said = _said_at(message)
     # Whoever says later has a clock that is ahead: by it rows would have been seen before they were there.
-    return min(int(said), message.kept) if said.isascii() and said.isdigit() and len(said) < 16 else message.kept
+    return message.kept if said is None else min(said, message.kept)
+
+
+def _said_at(message: Message) -> int | None:
+    """When a message says that its rows came to be (ms)."""
+    said = message.headers.get(AT, "")
+    return int(said) if said.isascii() and said.isdigit() and len(said) < 16 else None
 
 
 def _topic(line: Line, subject: str) -> str | None:
@@ -344,11 +354,13 @@ class Work:
         target = self.portion.shape.target
         ran = Steps(self.city, self.portion.line).run(self.duck, self._puts.good(), self.portion.start.marks)
         self.portion.end = replace(self.portion.end, marks=ran.marks)
+        self.portion.ahead = max(self.portion.ahead, int(ran.ahead * 1000))
         stage = Stage(self.duck, target)
         try:
             names = [str(column[0]) for column in self.duck.execute(f"DESCRIBE {ran.rows}").fetchall()]
             cells = ", ".join(f"CAST({quote_ident(name)} AS VARCHAR) AS c{number}" for number, name in enumerate(names))
-            columns = {item: f"c{names.index(item)}" if item in names else None for item in target.names}
+            given = {item.name: filled_by(item, names) for item in target.fields}
+            columns = {item: None if name is None else f"c{names.index(name)}" for item, name in given.items()}
             stage.fill(compile_checks(target, columns).staged(f"SELECT {cells} FROM ({ran.rows})", len(names)))
             if target.primaryKey:
                 key = ", ".join(quote_ident(name) for name in target.primaryKey)

@@ -34,7 +34,10 @@ class Matcher:
 
     def __init__(self, items: Sequence[Field], columns: Mapping[str, str]) -> None:
         self._items = items
-        self._named = {item: column for column, item in columns.items()}
+        named = {item: column for column, item in columns.items()}
+        # An item that was renamed is filled as it was under its old name.
+        found = ((item.name, next((named[one] for one in (item.name, *item.aliases) if one in named), None)) for item in items)
+        self._named = {name: column for name, column in found if column is not None}
         self._shapes: dict[tuple[str, ...], tuple[str | None, ...]] = {}
 
     def keys_of(self, shape: tuple[str, ...]) -> tuple[str | None, ...]:

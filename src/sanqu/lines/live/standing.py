@@ -42,6 +42,8 @@ SET_SOURCE = "UPDATE live_line SET source = source || %s WHERE line = %s"
 Leg = Literal["in", "line", "out"]
 # Whoever meets these, it is the bus that is away, or the carrying that is behind.
 LEGS: dict[str, Leg] = {"live.bus-away": "line", "live.overtaken": "line", "live.row-large": "line", "live.behind": "out"}
+# Clocks that differ by less are said to agree.
+CLOCK_MS = 2_000
 # The first tries come quickly; what does not mend is tried every minute.
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0
 
@@ -124,6 +126,11 @@ def keep_source(city: City, name: str, **said: Any) -> None:
     """Keep what the source's side of a line must remember."""
     with city.db.connection() as conn:
         conn.execute(SET_SOURCE, (Jsonb(said), name))
+
+
+def note_clock(city: City, name: str, ahead: int) -> None:
+    """Keep that a clock of the source is `ahead` of ours by so many ms (less than none: behind); what is within two seconds is forgotten."""
+    keep_source(city, name, clock={"ms": ahead, "at": now().isoformat()} if abs(ahead) > CLOCK_MS else None)
 
 
 def begin_run(city: City, conn: Connection, line: Line) -> int:

@@ -110,11 +110,13 @@ def step_before(line: Line, step: Step) -> str:
 
 @dataclass(frozen=True)
 class Ran:
-    """What the steps gave: a relation of rows for the dataset, how far time has come in each step, how many rows were late."""
+    """What the steps gave: a relation of rows for the dataset, how far time has come in each step, how many rows were late,
+    and by how many seconds the furthest row is ahead of our clock, where that is more than a clock may be."""
 
     rows: str
     marks: Mapping[str, str]
     late: int
+    ahead: float = 0.0
 
 
 class Steps:
@@ -123,8 +125,8 @@ class Steps:
     def __init__(self, city: City, line: Line) -> None:
         self._city, self._line = city, line
 
-    def open(self, duck: duckdb.DuckDBPyConnection, contract: Contract) -> None:
-        """Make the tables of the state, or make them anew where the rows they hold have changed their shape.
+    def open(self, duck: duckdb.DuckDBPyConnection, contract: Contract) -> list[str]:
+        """Make the tables of the state, or make them anew where the rows they hold have changed their shape; gives the items that come out.
 
         Raises `BadInput` naming the step that does not fit the rows before it.
         """
@@ -138,16 +140,18 @@ class Steps:
             except duckdb.Error as fault:
                 said = str(fault).split("\n")[0][:300]
                 raise _unfit(step.name, f"跑不起来：{said}", f"does not run: {said}", "改正这一步", "Mend the step") from fault
+        return [str(column[0]) for column in duck.execute(f"DESCRIBE {names[self._line.steps[-1].name]}").fetchall()]
 
     def run(self, duck: duckdb.DuckDBPyConnection, rows: str, marks: Mapping[str, str]) -> Ran:
         """Take `rows` (SQL) through the steps, inside the caller's transaction; `marks` is how far time had come."""
         duck.execute(f"CREATE OR REPLACE TEMP TABLE _sanqu_input AS {rows}")
-        names, after, late = {"input": "temp.main._sanqu_input"}, dict(marks), 0
+        names, after, late, ahead = {"input": "temp.main._sanqu_input"}, dict(marks), 0, 0.0
         for step in self._line.steps:
             if step.window and step.time and not step.dedupe:
-                late += self._gather(duck, step, names[step_before(self._line, step)], after)
+                more, further = self._gather(duck, step, names[step_before(self._line, step)], after)
+                late, ahead = late + more, max(ahead, further)
             names[step.name] = self._run(duck, step, names, after, marks)
-        return Ran(f"SELECT * FROM {names[self._line.steps[-1].name]}", after, late)
+        return Ran(f"SELECT * FROM {names[self._line.steps[-1].name]}", after, late, ahead)
 
     def _state(self, step: Step) -> str:
         # No dataset can be called so: its name has no slash.
@@ -170,19 +174,22 @@ class Steps:
             duck.execute(f"DROP TABLE IF EXISTS {self._state(step)}")
             duck.execute(f"CREATE TABLE {self._state(step)} AS {made}")
 
-    def _gather(self, duck: duckdb.DuckDBPyConnection, step: Step, source: str, marks: dict[str, str]) -> int:
-        """Put rows with those that wait for their windows to close; gives how many came too late for all of theirs."""
+    def _gather(self, duck: duckdb.DuckDBPyConnection, step: Step, source: str, marks: dict[str, str]) -> tuple[int, float]:
+        """Put rows with those that wait for their windows to close; gives how many came too late for all of theirs, and by how
+        many seconds one is ahead of our clock."""
         held, time = marks.get(step.name, NEVER), quote_ident(step.time)
         size, hop = seconds_of(step.window, step.name), seconds_of(step.hop or step.window, step.name)
         last = f"time_bucket(INTERVAL {hop} SECONDS, {time}) + INTERVAL {size} SECONDS"
         late = duck.execute(f"SELECT count(*) FROM {source} WHERE {last} <= TIMESTAMP {literal(held)} OR {time} IS NULL").fetchone()
         duck.execute(f"INSERT INTO {self._state(step)} SELECT * FROM {source} WHERE {last} > TIMESTAMP {literal(held)}")
         # A clock that runs ahead carries time along no further than ours: other devices' rows would all be late.
-        newest = duck.execute(f"SELECT max({time}) FROM {source} WHERE {time} <= TIMESTAMP {literal(_latest())}").fetchone()
-        if newest and newest[0] is not None:
-            reached = newest[0].replace(tzinfo=UTC) - timedelta(seconds=seconds_of(step.delay, step.name))
+        latest = f"TIMESTAMP {literal(_latest())}"
+        said = f"max({time}) FILTER ({time} <= {latest}), date_diff('second', {latest}, max({time})) + {int(AHEAD.total_seconds())}"
+        newest, ahead = duck.execute(f"SELECT {said} FROM {source}").fetchone() or (None, None)
+        if newest is not None:
+            reached = newest.replace(tzinfo=UTC) - timedelta(seconds=seconds_of(step.delay, step.name))
             marks[step.name] = max(held, _moment(reached))
-        return int(late[0]) if late else 0
+        return int(late[0]) if late else 0, float(ahead) if ahead is not None and ahead > AHEAD.total_seconds() else 0.0
 
     def _run(
         self, duck: duckdb.DuckDBPyConnection, step: Step, names: Mapping[str, str], marks: dict[str, str],

@@ -61,6 +61,8 @@ class Tap:
         self.fault: SanquError | None = None
         self.failing: float | None = None
         self.epoch = position.epoch
+        # How many messages were known to wait in a stream that is gone, until somebody has said so.
+        self.lost: int | None = None
         self._client, self._wake = client, wake
         self._next = position.seq + 1
         self._room = asyncio.Event()
@@ -91,6 +93,7 @@ class Tap:
         """A stream that was made anew counts from 1 again: what was carried of the old one says nothing about it."""
         there = await ensure_stream(self._client.jetstream(), self.line)
         if there.epoch != self.epoch:
+            self.lost = self.backlog if self.epoch else None
             self.held.clear()
             self.held_bytes, self.epoch, self._next = 0, there.epoch, 1
 
@@ -160,7 +163,8 @@ class Tap:
         self.beyond = pending
         if not self.held:
             self.since = time.monotonic()
-        self.held.append(Message(seq, at // 1_000_000, message.data, message.headers or {}, message.subject))
+        # A bus on another machine may have a clock that is ahead of ours.
+        self.held.append(Message(seq, min(at // 1_000_000, int(time.time() * 1000)), message.data, message.headers or {}, message.subject))
         self.held_bytes += len(message.data)
         self._wake()
 

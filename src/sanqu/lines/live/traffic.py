@@ -22,10 +22,12 @@ from sanqu.lake import lake_of
 from sanqu.lake.upkeep import SMALLEST_BYTES, compact
 from sanqu.lines.live import meters, standing
 from sanqu.lines.live.carrier import Carrier
+from sanqu.lines.live.devices import tell_bus_now
 from sanqu.lines.live.gather import sources
 from sanqu.lines.live.gather.outlet import Gathering
 from sanqu.lines.live.lanes import Lane, Turns, lanes_of
 from sanqu.lines.live.locks import CARRY, GATHER, LANE, Locks
+from sanqu.lines.live.loss import note_loss
 from sanqu.lines.live.standing import Leg, Wanted
 from sanqu.lines.live.stream import connect
 from sanqu.lines.live.sweeping import sweep
@@ -58,6 +60,8 @@ class Traffic:
         self._carriers: dict[str, tuple[Carrier, asyncio.Task[None]]] = {}
         self._gatherers: dict[str, _Gatherer] = {}
         self._versions: dict[str, int] = {}
+        # The line and its contract's version with which carrying or gathering was tried last: what is mended since is not waited for.
+        self._tried: dict[tuple[int, str], tuple[Line, int]] = {}
         self._turns = Turns(AT_ONCE)
         self._upkeep: asyncio.Task[list[str]] | None = None
         self._kept_at = time.monotonic()
@@ -76,6 +80,8 @@ class Traffic:
 
     async def _work(self, stopping: asyncio.Event) -> None:
         client = await connect(self.city.bus.url, "sanqu live")
+        # A bus whose folder is gone knows no devices any more.
+        await asyncio.to_thread(tell_bus_now, self.city)
         try:
             opening = self.city.db.own_connection()
             conn = await asyncio.to_thread(opening.__enter__)
@@ -150,13 +156,18 @@ class Traffic:
                 if kind == CARRY and not any(name in c.drinking for c, _ in self._carriers.values()):
                     await asyncio.to_thread(locks.give, CARRY, name)
             for name, one in wanted.items():
-                if one.line.lane == lane and name not in carrier.drinking and one.state != "loading" and one.is_due(now()):
+                if one.line.lane == lane and name not in carrier.drinking and one.state != "loading" and self._is_due(CARRY, one):
                     await self._carry(carrier, locks, one)
+
+    def _is_due(self, kind: int, one: Wanted) -> bool:
+        """Whether it may be tried (again): its pause is over, or the line or its contract was changed since the last try."""
+        return one.is_due(now()) or self._tried.get((kind, one.line.name), (one.line, one.version)) != (one.line, one.version)
 
     async def _carry(self, carrier: Carrier, locks: Locks, one: Wanted) -> None:
         name = one.line.name
         if not await asyncio.to_thread(locks.take, CARRY, name):
             return
+        self._tried[CARRY, name] = (one.line, one.version)
         try:
             await carrier.add(one.line)
         except psycopg.Error:
@@ -171,6 +182,9 @@ class Traffic:
     async def _say_flowing(self, carrier: Carrier) -> None:
         """A line flows once its stream can be drunk from and, where somebody must fetch its rows, that somebody is at it."""
         for name, held in list(carrier.drinking.items()):
+            if held.tap.lost is not None:
+                waited, held.tap.lost, held.waited = max(held.tap.lost, held.waited), None, 0
+                await asyncio.to_thread(note_loss, self.city, held.line, waited)
             if name in self._begun and held.tap.begun:
                 self._begun.discard(name)
                 gatherer = self._gatherers.get(name)
@@ -186,8 +200,9 @@ class Traffic:
                 del self._gatherers[name]
                 await asyncio.to_thread(locks.give, GATHER, name)
         for name, one in wanted.items():
-            due = one.is_due(now()) and sources.needs_gatherer(one.line) and name not in self._gatherers
+            due = self._is_due(GATHER, one) and sources.needs_gatherer(one.line) and name not in self._gatherers
             if due and await asyncio.to_thread(locks.take, GATHER, name):
+                self._tried[GATHER, name] = (one.line, one.version)
                 held = self._gatherers[name] = _Gatherer(one.line, one.version)
                 held.task = asyncio.create_task(self._gather(client, held), name=f"gather {name}")
 

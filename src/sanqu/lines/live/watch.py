@@ -12,6 +12,7 @@ from sanqu.ground.clock import now
 from sanqu.ground.i18n import Lang, Text
 from sanqu.ground.people.askers import Asker
 from sanqu.lines.live.locks import CARRY
+from sanqu.lines.live.loss import LIVE_TODO, lost_of, what_is_lost
 from sanqu.lines.live.meters import Lately, lately
 from sanqu.lines.live.promise import Burn, age_of_line, burns, seconds_of
 from sanqu.lines.live.standing import Leg, Standing, is_behind, standings
@@ -23,6 +24,8 @@ PATIENCE = timedelta(seconds=15)
 DUE = timedelta(minutes=5)
 # From this share of refused rows on, it is said.
 MANY_REFUSED = 0.05
+# A clock that was wrong is spoken of for so long after the last row that showed it.
+CLOCK_SAID = timedelta(hours=1)
 
 WATCHED = """
 SELECT l.name, l.body, l.enabled, l.next_run, u.path, c.body ->> 'freshness' AS freshness,
@@ -70,6 +73,7 @@ class Watched:
     p99: float | None = None
     carried: datetime | None = None
     burn: Burn | None = None
+    lost: bool = False
 
     @property
     def where(self) -> str:
@@ -120,7 +124,7 @@ def _watched(row: Mapping[str, Any], one: Standing | None, recent: Lately | None
     told = recent or Lately(line.name, 0, 0, 0, 0, 0.0, None, None)
     return Watched(
         line, state, trouble, freshness, told.per_second, told.read, told.refused, told.late, one.backlog, told.p50, told.p99,
-        one.carried, burn,
+        one.carried, burn, lost_of(one) is not None,
     )  # fmt: skip
 
 
@@ -171,6 +175,8 @@ def _flowing(line: Line, one: Standing, recent: Lately | None, promised: float |
     if is_behind(one, at):
         what = Text(zh=f"积压 {one.backlog:,} 条消息，已有数秒没有装载", en=f"{one.backlog:,} messages wait and none was carried for some seconds")
         return "late", Trouble(what, Text(zh="看这条领域专线的限速与数据库的负载", en="Look at the lane's rows a second and at the load of the database"), leg="out")
+    if lost := lost_of(one):
+        return "flowing", Trouble(what_is_lost(line.name, lost), LIVE_TODO, leg="line")
     age = age_of_line(line.source.kind, one, at)
     if promised is not None and recent is not None and recent.p99 is not None and recent.p99 / 1000 > promised:
         what = Text(zh=f"从来源到可见用了 {recent.p99 / 1000:,.1f} 秒，超过承诺", en=f"Source to lake takes {recent.p99 / 1000:,.1f} s, more than promised")
@@ -180,7 +186,29 @@ def _flowing(line: Line, one: Standing, recent: Lately | None, promised: float |
     if recent is not None and recent.read and recent.refused / recent.read > MANY_REFUSED:
         what = Text(zh=f"近五分钟 {recent.read:,} 行里有 {recent.refused:,} 行没通过契约", en=f"{recent.refused:,} of {recent.read:,} rows of five minutes did not fit the contract")
         return "flowing", Trouble(what, Text(zh="打开隔离区看每一行的原因", en="Open the quarantine: it has the reason of each row"), leg="out")
-    return "flowing", None
+    return "flowing", _clock(line, one, at)
+
+
+def _clock(line: Line, one: Standing, at: datetime) -> Trouble | None:
+    """That a clock of the source is wrong: measured where the source can be asked for it, else seen in its rows within the last hour."""
+    said = one.source.get("clock")
+    if not said:
+        return None
+    seen, measured = datetime.fromisoformat(said["at"]), line.source.kind in ("postgres", "mysql")
+    if not measured and at - seen > CLOCK_SAID:
+        return None
+    seconds, clock = abs(said["ms"]) / 1000, seen.strftime("%H:%M:%S")
+    ahead = said["ms"] > 0
+    what = Text(
+        zh=f"来源的时钟{'快' if ahead else '慢'}了 {seconds:,.0f} 秒（{clock}）",
+        en=f"A clock of the source is {seconds:,.0f} s {'ahead' if ahead else 'behind'} (seen at {clock})",
+    )
+    if measured:
+        return Trouble(what, Text(zh="延迟已按时差折算；请校准来源的时钟", en="Latency is reckoned by the difference; set the clock of the source"))
+    return Trouble(what, Text(
+        zh="这些行按到达的时刻计延迟，推动窗口不超过一小时；请校准设备或来源的时钟",
+        en="Such rows count from their arrival and carry windows no further than an hour; set the clock of the device or source",
+    ))  # fmt: skip
 
 
 def _silent(age: float, promised: float) -> tuple[str, Trouble]:

@@ -25,6 +25,7 @@ from sanqu.lines import keeping
 from sanqu.lines.export import csv_answer
 from sanqu.lines.live.devices import add_device, devices_of, remove_device
 from sanqu.lines.live.lanes import Lane, lanes_of, set_lane
+from sanqu.lines.live.loss import settle_loss
 from sanqu.lines.live.meters import minutes_of
 from sanqu.lines.live.standing import standing_of, ways_of
 from sanqu.lines.live.watch import narrowed, watch_lines
@@ -178,6 +179,12 @@ def show_live(city: InCity, asker: SignedIn, line: str, minutes: Annotated[int, 
     found = watch_lines(city, asker, line)
     told = [asdict(one) for one in minutes_of(city, line, minutes)]
     return OneStands(line=found[0].as_json(), position=standing_of(city, line).position, minutes=told, ways=ways_of(city, line))
+
+
+@router.post("/api/live/{line}/loss/settle", status_code=204, summary="确认丢失已处理 · A loss was seen to")
+def settle(city: InCity, asker: SignedIn, line: str) -> None:
+    """After the bus lost its store: the senders have sent again what may have been lost, and the page need not say so any more."""
+    settle_loss(city, live_of_steward(city, line, asker), asker)
 
 
 @router.get("/api/live/{line}/devices", summary="专线的设备 · Devices of a line")

@@ -23,7 +23,7 @@ from sanqu.lines.live.gather.first_load import Loaded, load_first
 from sanqu.lines.live.gather.outlet import Gathering, Writer
 from sanqu.lines.live.gather.postgres import check_columns
 from sanqu.lines.live.rows import Matcher, cell_text
-from sanqu.lines.live.standing import is_loaded, keep_source, place_of, set_state, standing_of
+from sanqu.lines.live.standing import is_loaded, keep_source, note_clock, place_of, set_state, standing_of
 from sanqu.lines.sources.reach import without_password
 
 FLUSH_SECONDS = 0.02
@@ -173,6 +173,7 @@ class _Reader:
 
 def _follow(gathering: Gathering) -> None:
     reader, writer = _Reader(gathering), Writer(gathering)
+    note_clock(gathering.city, gathering.line.name, reader.skew)
     follower = _Follower(gathering, writer, reader.skew)
     set_state(gathering.city, gathering.line.name, "flowing")
     with closing(reader.stream) as stream:

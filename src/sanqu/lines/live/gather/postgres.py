@@ -20,7 +20,7 @@ from sanqu.lines.live.gather.outlet import Gathering, Writer
 from sanqu.lines.live.gather.pgoutput import UNCHANGED, Begin, Commit, Reader, Relation, RowChange, Truncate
 from sanqu.lines.live.gather.replication import Replication, SlotLost, source_away
 from sanqu.lines.live.rows import Matcher
-from sanqu.lines.live.standing import keep_source, place_of, set_state, standing_of
+from sanqu.lines.live.standing import keep_source, note_clock, place_of, set_state, standing_of
 from sanqu.lines.records import Line
 from sanqu.lines.sources.reach import without_password
 
@@ -199,7 +199,9 @@ class _Kept:
 def _follow(gathering: Gathering, slot: str, publication: str) -> None:
     line = gathering.line
     writer = Writer(gathering)
-    follower = _Follower(gathering, writer, _clock_skew(line.source.url))
+    skew = _clock_skew(line.source.url)
+    note_clock(gathering.city, line.name, skew)
+    follower = _Follower(gathering, writer, skew)
     set_state(gathering.city, line.name, "flowing")
     with closing(Replication(_libpq(line.source.url), without_password(line.source.url))) as replication:
         for payload in replication.stream(slot, publication, _Kept(gathering, follower), lambda: not gathering.stopping()):
