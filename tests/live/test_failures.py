@@ -6,6 +6,7 @@ import asyncio
 import os
 import resource
 import shutil
+import subprocess
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -468,6 +469,29 @@ def test_a_bus_whose_folder_was_deleted_says_what_may_be_lost_until_somebody_has
     assert settle_loss(city, line, steward) and not settle_loss(city, line, steward)
     until(lambda: trouble(city, "readings") is None)
     again.stop()
+    bus.terminate()
+    bus.wait(10)
+
+
+def test_after_a_bus_that_was_killed_is_back_what_it_had_not_kept_comes_at_once(followed: City, source: psycopg.Connection) -> None:  # noqa: F811
+    followed.bus.url, bus = start_nats(followed.settings.home)
+    flow = Flow(followed)
+    flow.start()
+    until(lambda: same(followed, source))
+    for number in range(2):
+        assert isinstance(bus, subprocess.Popen)
+        bus.kill()
+        bus.wait(10)
+        source.execute("UPDATE wells SET value = value + 1 WHERE id <= 100")
+        time.sleep(1)
+        _, bus = start_nats(followed.settings.home)
+        began = time.monotonic()
+        source.execute("INSERT INTO wells VALUES (%s, 'new', 1, NULL, NULL)", (5000 + number,))
+        until(lambda: same(followed, source), 12)
+        print(f"after a bus that was killed: {time.monotonic() - began:.1f} s")
+        assert time.monotonic() - began < 8
+    flow.stop()
+    assert bus is not None
     bus.terminate()
     bus.wait(10)
 

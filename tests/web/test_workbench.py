@@ -17,6 +17,8 @@ from sanqu.ground.people.askers import SYSTEM
 from sanqu.ground.people.persons import add_person
 from sanqu.ground.people.sessions import make_link
 from sanqu.lake import lake_of
+from sanqu.lines.keeping import line_of, save_line
+from sanqu.lines.records import Line
 
 CONTRACT = """
 name = "wells"
@@ -74,6 +76,11 @@ def write(page: Page, path: str, text: str) -> None:
     page.get_by_role("button", name="保存").click()
 
 
+def write_here(page: Page, text: str) -> None:
+    page.locator("textarea").fill(text)
+    page.get_by_role("button", name="保存").click()
+
+
 def test_from_a_contract_to_published_rows_with_a_bad_one_mended(steward: Page, quzhou: City) -> None:
     write(steward, "/workbench/new-dataset", CONTRACT)
     expect(steward.get_by_role("heading", level=1)).to_contain_text("水井")
@@ -98,6 +105,38 @@ def test_from_a_contract_to_published_rows_with_a_bad_one_mended(steward: Page, 
     steward.get_by_role("button", name="发布").click()
     steward.wait_for_url("**/datasets/wells")
     assert len(steward.request.get("/api/open/wells").json()["rows"]) == 3
+
+
+def test_a_steward_changes_a_line_in_the_browser_by_the_same_checks_as_a_new_one(steward: Page, quzhou: City) -> None:
+    write(steward, "/workbench/new-dataset", CONTRACT)
+    file = inbox(quzhou, "wells.csv", "id,depth\n1,2\n")
+    write(steward, "/workbench/new-line", f'name = "wells"\ndataset = "wells"\n[source]\nkind = "file"\npath = "{file}"\n')
+    steward.get_by_role("link", name="修改专线").click()
+    said = steward.locator("textarea").input_value()
+    assert Line.from_toml(said) == line_of(quzhou, "wells")
+    # What a new line would be refused for is refused, and the text stays.
+    write_here(steward, said.replace('kind = "file"', 'kind = "fil"'))
+    expect(steward.get_by_role("alert")).to_contain_text("source.kind")
+    write_here(steward, said.replace("wells.csv", "../../../etc/passwd"))
+    expect(steward.get_by_role("alert")).to_contain_text("只有管理员")
+    write_here(steward, said.replace('name = "wells"', 'name = "other"'))
+    expect(steward.get_by_role("alert")).to_contain_text("名称不能改")
+    write_here(steward, 'schedule = "0 2 * * *"\n' + said)
+    expect(steward.get_by_role("heading", level=1)).to_contain_text("wells")
+    assert line_of(quzhou, "wells").schedule == "0 2 * * *"
+    # Somebody else changes it while the form is open.
+    steward.goto("/workbench/lines/wells/edit")
+    save_line(quzhou, line_of(quzhou, "wells").model_copy(update={"schedule": "0 3 * * *"}), SYSTEM)
+    write_here(steward, said)
+    expect(steward.get_by_role("alert")).to_contain_text("别人改过")
+    # It may become a live one, with steps; from there it is changed likewise.
+    live = 'dataset = "wells"\ninput = [{ name = "id", type = "integer" }, { name = "depth", type = "number" }]\n[source]\nkind = "push"\n'
+    write_here(steward, live + "[[steps]]\nname = \"deep\"\nsql = '''\nSELECT id, depth\nFROM input WHERE depth > 10'''\n")
+    expect(steward).to_have_url(re.compile("/live/wells$"))
+    steward.get_by_role("link", name="修改专线").click()
+    expect(steward.locator("textarea")).to_have_value(re.compile("SELECT id, depth\nFROM input WHERE depth > 10"))
+    write_here(steward, steward.locator("textarea").input_value().replace("FROM input", "FROM nowhere"))
+    expect(steward.get_by_role("alert")).to_be_visible()
 
 
 def test_a_contract_that_contradicts_itself_is_refused_beside_the_text(steward: Page) -> None:

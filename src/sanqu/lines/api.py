@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import re
 from collections.abc import AsyncIterator, Iterator
 from typing import Annotated, Any
 
@@ -26,10 +25,10 @@ from sanqu.lines.locks import is_held
 from sanqu.lines.quarantine import count_quarantine, drop, list_quarantine, mend, quarantined
 from sanqu.lines.records import Counts, Line, Quarantined, Run, RunState
 from sanqu.lines.replay import replay
+from sanqu.lines.writing import shown, with_secrets
 
 router = APIRouter(prefix="/api/lines", tags=["专线 · Lines"])
 
-PASSWORD = re.compile(r"(://[^:/@]*:)([^@]*)@")
 CSV_PAGE = 1000
 
 
@@ -54,28 +53,6 @@ class Queued(BaseModel):
 
     line: str
     queued: bool
-
-
-def _shown(line: Line) -> dict[str, Any]:
-    said = line.descriptor()
-    source = said.get("source", {})
-    if source.get("url"):
-        source["url"] = PASSWORD.sub(r"\1***@", source["url"])
-    if source.get("headers"):
-        source["headers"] = dict.fromkeys(source["headers"], "***")
-    return said
-
-
-def _with_secrets(line: Line, kept: Line | None) -> Line:
-    """A password or header shown as *** stays what it was, as long as the source stays where it was."""
-    if kept is None:
-        return line
-    source, old = line.source, kept.source
-    if "***" in source.url and PASSWORD.sub(r"\1***@", old.url) == source.url:
-        source = source.model_copy(update={"url": old.url})
-    same_place = source.url == old.url
-    headers = {name: old.headers.get(name, "") if said == "***" and same_place else said for name, said in source.headers.items()}
-    return line.model_copy(update={"source": source.model_copy(update={"headers": headers})})
 
 
 def steward_of_line(name: str, city: InCity, asker: SignedIn) -> Line:
@@ -108,7 +85,7 @@ def list_lines(city: InCity, asker: SignedIn, page: Paging, dataset: str | None 
 def _standing(city: City, line: Line) -> LineShown:
     last = keeping.runs(city, line=line.name, limit=1)
     waiting = count_quarantine(city, line=line.name, state="waiting")
-    return LineShown(line=_shown(line), approved=bool(keeping.approved_by(city, line.name)), last_run=last[0] if last else None, waiting=waiting)
+    return LineShown(line=shown(line), approved=bool(keeping.approved_by(city, line.name)), last_run=last[0] if last else None, waiting=waiting)
 
 
 @router.post("", status_code=201, summary="新建专线 · Make a line")
@@ -195,7 +172,7 @@ def approve_line(city: InCity, asker: SignedIn, line: Mine) -> LineShown:
 @router.put("/{name}", summary="修改专线 · Change a line")
 def update_line(city: InCity, asker: SignedIn, line: Mine, body: Annotated[dict[str, Any], Body()]) -> LineShown:
     """Change a line; a password shown as *** stays as it was."""
-    changed = _with_secrets(Line.from_descriptor({**body, "name": line.name}), line)
+    changed = with_secrets(Line.from_descriptor({**body, "name": line.name}), line)
     return _standing(city, keeping.save_line(city, changed, asker))
 
 

@@ -17,7 +17,7 @@ from sanqu.catalog.keeping import publish, register_contract
 from sanqu.catalog.records import Dataset
 from sanqu.catalog.search import Ask, search
 from sanqu.ground.city import City
-from sanqu.ground.errors import BadInput, Refused, SanquError
+from sanqu.ground.errors import BadInput, Conflict, Refused, SanquError
 from sanqu.ground.http import Asking, InCity, Paging, SignedIn, city_of, require_asker
 from sanqu.ground.i18n import Text
 from sanqu.ground.jobs import defer
@@ -42,6 +42,7 @@ from sanqu.lines.quarantine import drop, mend, quarantined
 from sanqu.lines.records import Line, Quarantined, Run, RunState
 from sanqu.lines.replay import replay
 from sanqu.lines.sources.reach import without_password
+from sanqu.lines.writing import as_toml, mark_of, with_secrets
 from sanqu.web.lineage import origins_of
 
 router = APIRouter(include_in_schema=False)
@@ -297,6 +298,51 @@ def new_line(request: Request, city: InCity, asker: SignedIn, text: Annotated[st
     return RedirectResponse(f"/workbench/lines/{line.name}", 303)
 
 
+@router.get("/workbench/lines/{name}/edit")
+def edit_line_form(request: Request, city: InCity, asker: SignedIn, name: str) -> HTMLResponse:
+    """The line as it stands, to be changed: source, schedule, steps, all of it; secrets are shown as ***."""
+    line = line_of(city, name)
+    refuse_stranger(city, line.dataset, asker)
+    return _form(request, "web.wb_edit_line", "web.wb_edit_line_lead", as_toml(line), None, mark_of(line))
+
+
+@router.post("/workbench/lines/{name}/edit")
+def edit_line(
+    request: Request, city: InCity, asker: SignedIn, name: str, text: Annotated[str, Form()], seen: Annotated[str, Form()] = ""
+) -> Response:
+    """Save the changed line by the same checks as a new one; what is wrong with it is said beside the text."""
+    kept = line_of(city, name)
+    refuse_stranger(city, kept.dataset, asker)
+    try:
+        if seen != mark_of(kept):
+            raise _changed_meanwhile(name)
+        line = with_secrets(Line.from_toml(text, name), kept)
+        if line.name != name:
+            raise _renamed(name)
+        save_line(city, line, asker)
+    except SanquError as fault:
+        return _form(request, "web.wb_edit_line", "web.wb_edit_line_lead", text, fault, mark_of(kept))
+    return RedirectResponse(f"/workbench/lines/{name}", 303)
+
+
+def _changed_meanwhile(name: str) -> Conflict:
+    return Conflict(
+        "lines.changed-meanwhile",
+        Text(zh="您打开以后，别人改过这条专线", en="Somebody has changed the line since you opened it"),
+        Text(zh="另开一页看现在的样子；再保存一次，就以您的为准", en="See how it stands now on another page; save once more, and yours counts"),
+        name,
+    )
+
+
+def _renamed(name: str) -> BadInput:
+    return BadInput(
+        "lines.renamed",
+        Text(zh="专线的名称不能改：它的进度记在这个名称下", en="The name of a line cannot be changed: where it stands is kept under it"),
+        Text(zh="保留原名，或另建一条", en="Keep the name, or make another line"),
+        name,
+    )
+
+
 @router.get("/workbench/new-dataset")
 def new_dataset_form(request: Request, asker: SignedIn) -> HTMLResponse:
     """The form for a contract."""
@@ -372,7 +418,9 @@ def lineage_part(request: Request, city: InCity, asker: Asking, name: str) -> Re
     )  # fmt: skip
 
 
-def _form(request: Request, title: str, lead: str, text: str, fault: SanquError | None) -> HTMLResponse:
+def _form(request: Request, title: str, lead: str, text: str, fault: SanquError | None, seen: str = "") -> HTMLResponse:
     status = fault.status if fault else 200
-    sources = LIVE_SOURCES if title == "web.wb_new_line" else {}
-    return render(request, "web/new_line.html", status, title=title, lead=lead, text=text, fault=fault, sources=sources, rest=LIVE_REST)
+    sources = LIVE_SOURCES if title != "web.wb_new_dataset" else {}
+    return render(
+        request, "web/new_line.html", status, title=title, lead=lead, text=text, fault=fault, sources=sources, rest=LIVE_REST, seen=seen
+    )

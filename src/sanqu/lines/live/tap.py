@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from nats.aio.client import Client
 from nats.aio.msg import Msg
+from nats.aio.subscription import Subscription
 from nats.errors import Error as NatsError
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 from nats.js.errors import Error as JsError
@@ -25,6 +26,8 @@ from sanqu.lines.records import Line
 log = logging.getLogger(__name__)
 
 ASK_MESSAGES, ASK_BYTES, ASK_SECONDS = 2_000, 8 * 1024**2, 5.0
+# How often it is looked whether the connection was made anew.
+LOOK_SECONDS = 0.25
 # What is lost on the way is had again sooner than this.
 LASTING_SECONDS = 3.0
 # No more is asked for while so much is held here.
@@ -128,7 +131,7 @@ class Tap:
         # A message that is larger than what is asked for would never come.
         most = max(ASK_BYTES, 2 * self._client.max_payload)
         request = json.dumps({"batch": ASK_MESSAGES, "max_bytes": most, "expires": int(ASK_SECONDS * 1e9)}).encode()
-        count = 0
+        count, connection = 0, self._client.stats["reconnects"]
         try:
             while True:
                 self.begun, self.fault, self.failing = True, None, None
@@ -136,7 +139,7 @@ class Tap:
                 await self._client.publish(ask, request, reply=inbox)
                 left = ASK_MESSAGES
                 while left:
-                    message = await answers.next_msg(timeout=ASK_SECONDS + 3)
+                    message = await self._next_of(answers, connection)
                     if _is_last(message):
                         break
                     count, left = count + 1, left - 1
@@ -146,6 +149,16 @@ class Tap:
                 await answers.unsubscribe()
             with suppress(NatsError, JsError):
                 await js.delete_consumer(stream, consumer)
+
+    async def _next_of(self, answers: Subscription, connection: int) -> Msg:
+        """The next message; raises `Gap` when the connection was made anew: nobody remembers then what was asked for."""
+        until = time.monotonic() + ASK_SECONDS + 3
+        while True:
+            try:
+                return await answers.next_msg(timeout=LOOK_SECONDS)
+            except TimeoutError:
+                if self._client.stats["reconnects"] != connection or time.monotonic() > until:
+                    raise Gap("the bus was away") from None
 
     async def _wait_for_room(self) -> None:
         while len(self.held) >= MOST_HELD or self.held_bytes >= MOST_HELD_BYTES:

@@ -244,7 +244,10 @@ class Traffic:
                 await carrier.close()
         tasks = [held.task for held in self._gatherers.values() if held.task is not None]
         if tasks:
-            await asyncio.wait(tasks, timeout=5)
+            _, late = await asyncio.wait(tasks, timeout=5)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
         self._carriers.clear()
         self._gatherers.clear()
         self._versions.clear()

@@ -21,15 +21,34 @@ from sanqu.ground.i18n import Text
 from sanqu.ground.telemetry import Tracer, tracer_of
 from sanqu.lake import Contract
 from sanqu.lines.live.envelope import AT, CHANGES, FORM, TRACE, Change, encode_changes, new_trace
-from sanqu.lines.live.stream import FULL, away, ensure_stream, full, stream_name, subject_of
+from sanqu.lines.live.stream import FULL, away, ensure_stream, full, standing, stream_name, subject_of
 from sanqu.lines.records import Line
 
 # So many messages may be on their way before the first is known to be kept.
 WINDOW = 64
 WRONG_LAST = 10071
+# How long a message may take to be kept, how often it is looked whether the connection was made anew meanwhile, and how long
+# messages that waited for it may take then.
+KEPT_SECONDS, LOOK_SECONDS, AGAIN_SECONDS = 15.0, 0.25, 0.25
 # Room for what stands before a payload.
 HEADERS = 4096
 MOST_ROWS, MOST_BYTES = 1_000, 400_000
+
+
+@dataclass(frozen=True)
+class _Sent:
+    """A message on its way: what will say that it is kept, and what to send again if the bus goes away before; `connection`
+    counts how often the connection had been made anew by then."""
+
+    kept: asyncio.Future[PubAck]
+    payload: bytes
+    headers: dict[str, str]
+    connection: int
+
+    @property
+    def number(self) -> int:
+        """The number that the message has in its stream, where its order is kept."""
+        return int(self.headers["Nats-Expected-Last-Sequence"]) + 1
 
 
 class Outlet:
@@ -44,7 +63,7 @@ class Outlet:
         self._js = client.jetstream()
         self._last = 0
         self._epoch = ""
-        self._sent: deque[asyncio.Future[PubAck]] = deque()
+        self._sent: deque[_Sent] = deque()
 
     async def open(self) -> None:
         """Find the end of the stream; raises `Unavailable`, `Conflict`."""
@@ -59,20 +78,23 @@ class Outlet:
         """Send a message; raises what befell it or one before it."""
         if len(payload) + HEADERS > self._client.max_payload:
             raise _too_large(self.line, len(payload), self._client.max_payload)
-        while self._sent and (self._sent[0].done() or len(self._sent) >= WINDOW):
+        while self._sent and (self._sent[0].kept.done() or len(self._sent) >= WINDOW):
             await self._next_kept()
         trace, span = self._begin_trace(headers)
         said = {**headers, TRACE: trace, "Nats-Expected-Stream": stream_name(self.line.name)}
         if self._ordered:
             said["Nats-Expected-Last-Sequence"] = str(self._last)
+        self._sent.append(await self._send(payload, said, span))
+        self._last += 1
+
+    async def _send(self, payload: bytes, headers: dict[str, str], span: Any = None) -> _Sent:
         try:
-            kept = await self._js.publish_async(subject_of(self.line), payload, wait_stall=10, headers=said)
+            kept = await self._js.publish_async(subject_of(self.line), payload, wait_stall=10, headers=headers)
         except (NatsError, APIError, OSError) as fault:
             raise away(fault) from fault
-        self._last += 1
-        self._sent.append(kept)
         if span is not None:
             kept.add_done_callback(lambda _kept: span.end())
+        return _Sent(kept, payload, headers, self._client.stats["reconnects"])
 
     def _begin_trace(self, headers: Mapping[str, str]) -> tuple[str, Any]:
         """The trace that the message belongs to, from the moment at which its rows came to be at their source."""
@@ -87,13 +109,48 @@ class Outlet:
             await self._next_kept()
 
     async def _next_kept(self) -> None:
-        kept = self._sent.popleft()
+        until = time.monotonic() + KEPT_SECONDS
+        while self._sent and not self._sent[0].kept.done() and time.monotonic() < until:
+            if self._sent[0].connection != self._client.stats["reconnects"] and self._client.is_connected:
+                await self._send_again()
+                continue
+            await asyncio.wait({self._sent[0].kept}, timeout=LOOK_SECONDS)
+        if not self._sent:
+            return
+        sent = self._sent.popleft()
+        if not sent.kept.done():
+            raise away(TimeoutError())
         try:
-            await asyncio.wait_for(kept, 15)
+            sent.kept.result()
         except APIError as fault:
             raise self._refusal(fault) from fault
         except (NatsError, NoStreamResponseError, TimeoutError, OSError) as fault:
             raise away(fault) from fault
+
+    async def _send_again(self) -> None:
+        """After the bus was away: whatever it did not keep is sent once more, at once, in its order.
+
+        Raises `Unavailable` where it cannot be told what was kept: then it begins again from where the lake stands.
+        """
+        if not self._ordered:
+            raise away(ConnectionError())
+        try:
+            await self._client.flush(2)
+            # What had waited for the connection may just be on its way in.
+            await asyncio.wait([one.kept for one in self._sent], timeout=AGAIN_SECONDS)
+            there = await standing(self._js, self.line.name)
+        except (NatsError, OSError) as fault:
+            raise away(fault) from fault
+        if there.epoch != self._epoch:
+            raise away(ConnectionError())
+        held, self._sent = self._sent, deque()
+        for one in held:
+            if one.kept.done():
+                self._sent.append(one)
+                continue
+            one.kept.cancel()
+            if one.number > there.last:
+                self._sent.append(await self._send(one.payload, one.headers))
 
     def _refusal(self, fault: APIError) -> SanquError:
         if fault.err_code in FULL:
