@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import random
 import threading
@@ -18,7 +20,9 @@ import httpx
 import psycopg
 import pymysql
 import pytest
+from psycopg import sql
 
+from sanqu.catalog.keeping import register_contract
 from sanqu.ground.city import City
 from sanqu.ground.engines import start_postgres
 from sanqu.ground.errors import SanquError
@@ -28,17 +32,22 @@ from sanqu.lake import Contract, lake_of
 from sanqu.lines.keeping import save_line
 from sanqu.lines.live.standing import standings
 from sanqu.lines.records import Line
+from sanqu.sharing.interfaces import Interface, switch_on
+from sanqu.sharing.mirror import mirror_table
 from tests.chaos.town import Town, key_of
 from tests.servers import free_port, mariadb_server
+from tests.sharing.test_subscriptions import Receiver
 
 ROUNDS = int(os.environ.get("SANQU_CHAOS_ROUNDS", "5"))
 SEED = int(os.environ.get("SANQU_CHAOS_SEED", "20261126"))
+SUBSCRIBED = ("pushed", "followed")
 FAULTS = ("live", "live", "nats", "postgres", "backend", "all", "worker", "source")
 FIELDS = [{"name": "id", "type": "integer"}, {"name": "value", "type": "number", "constraints": {"minimum": 0}}, {"name": "note", "type": "string"}]
 
 
 def contract(name: str, *, keyed: bool = True) -> dict[str, Any]:
-    return {"name": name, "title": {"zh": name}, "steward": "330800", "primaryKey": ["id"] if keyed else [], "fields": FIELDS}
+    return {"name": name, "title": {"zh": name}, "description": {"zh": name}, "steward": "330800", "grade": "L1", "opening": "unconditional",
+            "primaryKey": ["id"] if keyed else [], "fields": FIELDS}  # fmt: skip
 
 
 class Writers:
@@ -89,6 +98,67 @@ class Pushes:
                         self._client.post("/api/live/pushed", json=rows, headers={"Idempotency-Key": f"k{rows[0]['id']}"})
                     return
             time.sleep(0.1)
+
+
+class Subscriber:
+    """A department's program with a copy of each dataset it is told of; now and then it fails, before or after it took something."""
+
+    def __init__(self, town: Town, chance: random.Random) -> None:
+        self.copies: dict[str, dict[int, tuple[Any, ...]]] = {name: {} for name in SUBSCRIBED}
+        self._chance, self._taking = chance, threading.Lock()
+        self._town = town
+        self.receiver = Receiver()
+        self.receiver.answer = self._answer
+
+    def _answer(self, number: int) -> tuple[int, dict[str, str]]:
+        with self._taking:
+            if self._chance.random() < 0.05 or not self._take(json.loads(self.receiver.got[number - 1][1])):
+                return 500, {}
+            return (500 if self._chance.random() < 0.05 else 204), {}
+
+    def _take(self, said: dict[str, Any]) -> bool:
+        told = said["data"]
+        copy = self.copies[told["dataset"]]
+        if told["reload"]:
+            held = rows_of(self._town, told["dataset"])
+            if held is None:
+                return False
+            copy.clear()
+            copy.update({row[0]: row for row in held})
+        for change in told["changes"]:
+            row = change["row"]
+            if change["op"] == "put":
+                copy[row["id"]] = (row["id"], row["value"], row["note"])
+            else:
+                copy.pop(row["id"], None)
+        return True
+
+    def rows(self, name: str) -> list[tuple[Any, ...]]:
+        with self._taking:
+            return sorted(self.copies[name].values())
+
+
+def copied_rows(town: Town, name: str) -> list[tuple[Any, ...]]:
+    """What the lookup copy of a dataset holds."""
+    query = sql.SQL("SELECT id, value, note FROM {} ORDER BY 1").format(mirror_table(name))
+    with suppress(psycopg.Error, SanquError, OSError):
+        return [tuple(row.values()) for row in town.look().db.all(query)]
+    with suppress(psycopg.Error, SanquError, OSError):
+        return [tuple(row.values()) for row in town.look_anew().db.all(query)]
+    return []
+
+
+def subscribe(town: Town, key: str, subscriber: Subscriber) -> None:
+    """Each dataset brought to the subscriber, and copied for look-ups."""
+    for name in SUBSCRIBED:
+        wish = {"dataset": name, "kind": "webhook", "target": subscriber.receiver.url, "after": 0}
+        httpx.post(f"{town.url}/api/subscriptions", json=wish, headers={"Authorization": key}, timeout=20).raise_for_status()
+        with town.look().db.connection() as conn:
+            switch_on(conn, SYSTEM, name, Contract.from_descriptor(contract(name)), Interface())
+
+
+def checksum(rows: list[tuple[Any, ...]]) -> str:
+    return hashlib.sha256(repr(rows).encode()).hexdigest()[:16]
 
 
 def sql_step(execute: Callable[[str], Any], transaction: tuple[str, str]) -> Callable[[random.Random], None]:
@@ -178,7 +248,7 @@ def make_lines(city: City, postgres_url: str, mysql_port: int) -> None:
         (contract("harbour"), {"kind": "mysql", "url": f"mysql://root:@127.0.0.1:{mysql_port}/harbour", "table": "t"}),
     ]
     for told, source in said:
-        lake_of(city).declare(Contract.from_descriptor(told), "test")
+        register_contract(city, Contract.from_descriptor(told), "test", state="published")
         line = {"name": told["name"], "dataset": told["name"], "mode": "upsert", "source": source, "lane": "governance"}
         save_line(city, Line.from_descriptor(line), SYSTEM)
 
@@ -192,7 +262,9 @@ def test_nothing_is_lost_or_doubled_whatever_dies(town: Town, tmp_path: Path) ->
         for query in ("CREATE DATABASE harbour CHARACTER SET utf8mb4", "USE harbour", "CREATE TABLE t (id INT PRIMARY KEY, value DOUBLE, note VARCHAR(20))"):
             cursor.execute(query)
         make_lines(town.look(), source.url, port)
-        pushes, writers = Pushes(town.url, key_of(town.look())), Writers(chance)
+        key, subscriber = key_of(town.look()), Subscriber(town, random.Random(SEED + 1))
+        subscribe(town, key, subscriber)
+        pushes, writers = Pushes(town.url, key), Writers(chance)
 
         def harbour_rows() -> list[tuple[Any, ...]]:
             with pymysql.connect(host="127.0.0.1", port=port, user="root", password="", database="harbour") as conn, conn.cursor() as reading:
@@ -206,15 +278,22 @@ def test_nothing_is_lost_or_doubled_whatever_dies(town: Town, tmp_path: Path) ->
         for number in range(ROUNDS):
             time.sleep(chance.uniform(0.5, 2.5))
             fault = FAULTS[chance.randrange(len(FAULTS))]
-            print(f"round {number + 1} of {ROUNDS}: {fault}", flush=True)
+            print(f"{time.strftime('%H:%M:%S')} round {number + 1} of {ROUNDS}: {fault}", flush=True)
             if fault == "source":
                 source.go_away(chance.uniform(0.5, 3))
             else:
                 town.kill(fault)
         writers.stop()
+        print(f"{time.strftime('%H:%M:%S')} the sources rest", flush=True)
         wait_for(town, "pushed", lambda: sorted((number, value, "推送") for number, value in pushes.accepted.items()))
         wait_for(town, "followed", source.rows)
         wait_for(town, "harbour", harbour_rows)
+        # Who is told of the changes ends with the same rows as the lake, and so do the copies for look-ups.
+        for name in SUBSCRIBED:
+            wait_for(town, name, lambda name=name: subscriber.rows(name))
+            wait_for(town, name, lambda name=name: copied_rows(town, name))
+            print(f"{time.strftime('%H:%M:%S')} {name}: {len(subscriber.rows(name)):,} rows, {checksum(subscriber.rows(name))} at the receiver, {checksum(rows_of(town, name) or [])} in the lake")
+        subscriber.receiver.close()
         harbour.close()
     source.close()
     assert verify(town.look_anew()).sound

@@ -51,13 +51,16 @@ class Receiver:
     def __init__(self) -> None:
         self.got: list[tuple[dict[str, str], bytes]] = []
         self.answer: Callable[[int], tuple[int, dict[str, str]]] = lambda _: (204, {})
+        self.counting = threading.Lock()
         receiver = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["content-length"]))
-                receiver.got.append(({name.lower(): value for name, value in self.headers.items()}, body))
-                status, headers = receiver.answer(len(receiver.got))
+                with receiver.counting:
+                    receiver.got.append(({name.lower(): value for name, value in self.headers.items()}, body))
+                    number = len(receiver.got)
+                status, headers = receiver.answer(number)
                 self.send_response(status)
                 for name, value in headers.items():
                     self.send_header(name, value)
