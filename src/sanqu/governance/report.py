@@ -33,7 +33,7 @@ from sanqu.ground.people.secrets import token_hash
 MOST_PHOTOS = 6
 LETTERS = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789"
 # People rate; devices and other offices do not.
-RATED: frozenset[Source] = frozenset({"grid", "resident", "hotline", "open311"})
+RATED: frozenset[Source] = frozenset({"grid", "resident", "hotline"})
 
 ADD = """
 INSERT INTO governance_event (number, matter, urgency, source, title, text, reporter, contact, code_hash, address, lon, lat, grid, village,

@@ -1,0 +1,170 @@
+"""The pages of governance in a real browser: a resident reports on a phone, the town, the roads and the worker act, the resident rates."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import httpx
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, expect
+
+from sanqu.governance.events import Wanted, list_events
+from sanqu.governance.villages import confirm, follow, open_vote, publish_notice
+from sanqu.ground.city import City
+from sanqu.ground.people.askers import SYSTEM, Asker
+from sanqu.ground.people.sessions import make_link
+from tests.governance.conftest import HERE, County
+from tests.web.conftest import browser
+
+__all__ = ["browser"]
+
+Entering = Callable[..., Page]
+PHONE = {"width": 390, "height": 844}
+UNLABELLED = """() => [...document.querySelectorAll('main input:not([type=hidden]), main select, main textarea')]
+    .filter((one) => !one.labels.length && !one.getAttribute('aria-label')).map((one) => one.name || one.outerHTML)"""
+WIDER = "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
+
+
+@pytest.fixture
+def base(county: County, serve: Callable[[City], str]) -> str:
+    """The address of the city."""
+    return serve(county.city)
+
+
+@pytest.fixture
+def enter(browser: Browser, county: County, base: str) -> Iterator[Entering]:
+    """Opens a tab for somebody, or for nobody; a script error fails the test."""
+    opened, faults = list[BrowserContext](), list[str]()
+
+    def open_tab(asker: Asker | None = None, phone: bool = False) -> Page:
+        context = browser.new_context(base_url=base, locale="zh-CN", viewport=PHONE if phone else None)  # type: ignore[arg-type]
+        opened.append(context)
+        page = context.new_page()
+        page.on("pageerror", lambda fault: faults.append(str(fault)))
+        if asker is not None and asker.user_id is not None:
+            with county.city.db.connection() as conn:
+                link = make_link(conn, asker.user_id, SYSTEM)
+            page.goto(f"/sign-in/{link}")
+            page.get_by_role("button", name="以此链接登录").click()
+        return page
+
+    yield open_tab
+    for context in opened:
+        context.close()
+    assert faults == []
+
+
+def test_a_resident_reports_by_phone_and_it_goes_round_to_the_rating(enter: Entering, county: County) -> None:
+    wang = enter(county.wang, phone=True)
+    wang.goto("/my/report")
+    assert wang.evaluate(UNLABELLED) == [] and wang.evaluate(WIDER) <= 0
+    wang.get_by_label("事项").select_option("noise")
+    wang.get_by_label("噪声种类").select_option("trade")
+    wang.get_by_label("事项").select_option("road")
+    # What the other matter asked is gone, and is not sent.
+    expect(wang.get_by_label("噪声种类")).to_be_hidden()
+    wang.get_by_label("情况说明").fill("村口路面有个大坑")
+    wang.get_by_label("经度").fill(str(HERE[0]))
+    wang.get_by_label("纬度").fill(str(HERE[1]))
+    wang.get_by_label("照片").set_input_files(
+        {"name": "a.png", "mimeType": "image/png", "buffer": b"\x89PNG\r\n\x1a\n" + bytes(40)}
+    )
+    wang.get_by_role("button", name="上报").click()
+    expect(wang.get_by_role("heading", level=1)).to_contain_text("待受理")
+    number = wang.url.rsplit("/", 1)[1]
+
+    town = enter(county.town)
+    town.goto("/governance")
+    town.get_by_role("link", name="1 未办结").click()
+    town.get_by_role("link", name="道路破损").click()
+    assert town.evaluate(UNLABELLED) == []
+    town.locator("select[name=decision]").select_option("accept")
+    town.get_by_role("button", name="提交").click()
+    roads = enter(county.roads)
+    roads.goto(f"/events/{number}")
+    roads.get_by_role("button", name="提交").click()
+    roads.locator("select[name=result]").select_option("done")
+    roads.locator("textarea[name=answer]").fill("已修补")
+    roads.get_by_role("button", name="提交").click()
+    county.act(county.worker, county_event(county, number), "verify", verdict="solved")
+    wang.reload()
+    wang.get_by_label("非常满意", exact=True).check()
+    wang.get_by_role("button", name="评价").click()
+    expect(wang.get_by_text("您的评价：5 分")).to_be_visible()
+    town.goto("/governance")
+    expect(town.locator("a.card", has_text="评价")).to_contain_text("5.00")
+    assert town.evaluate(UNLABELLED) == []
+
+
+def county_event(county: County, number: str):
+    return list_events(county.city, county.admin, Wanted(text=number))[0][0]
+
+
+def test_without_an_account_a_report_is_followed_and_rated_by_its_code(enter: Entering, county: County, base: str) -> None:
+    page = enter(phone=True)
+    page.goto("/my")
+    page.get_by_role("link", name="我要求助").click()
+    page.get_by_label("情况说明").fill("轮椅坏了")
+    page.get_by_label("经度").fill("12")
+    page.get_by_label("纬度").fill("12")
+    page.get_by_role("button", name="上报").click()
+    # What is wrong is said, and what was typed is still there.
+    expect(page.get_by_role("alert")).to_contain_text("本市之外")
+    expect(page.get_by_label("情况说明")).to_have_value("轮椅坏了")
+    page.get_by_label("经度").fill(str(HERE[0]))
+    page.get_by_label("纬度").fill(str(HERE[1]))
+    page.get_by_role("button", name="上报").click()
+    code = page.locator("#code").inner_text()
+    (event,) = list_events(county.city, county.admin, Wanted())[0]
+    county.act(county.town, event, "accept", decision="accept")
+    county.act(county.town, event, "handle", result="done", answer="已送去新轮椅")
+    county.act(county.worker, event, "verify", verdict="solved")
+    page.goto("/my/events")
+    page.get_by_label("查询码").fill(code.lower())
+    page.get_by_role("button", name="跟进").click()
+    expect(page.get_by_text("已送去新轮椅")).to_be_visible()
+    page.get_by_label("满意", exact=True).check()
+    page.get_by_role("button", name="评价").click()
+    expect(page.get_by_text("您的评价：4 分")).to_be_visible()
+    with httpx.Client(base_url=base) as guesser:
+        answers = {guesser.post("/my/code", data={"code": f"AAAA{n}"}).status_code for n in range(12)}
+        assert answers == {404, 429}
+
+
+def test_a_villager_reads_a_notice_and_votes(enter: Entering, county: County) -> None:
+    village = "330802001001"
+    follow(county.city, county.wang, village, "villager")
+    assert county.wang.user_id is not None
+    confirm(county.city, county.above, village, county.wang.user_id)
+    publish_notice(county.city, county.above, village, "周五停水", "上午九点到十二点")
+    open_vote(county.city, county.above, village, "修路还是修桥", ["修路", "修桥"], secret=True, days=3)
+    page = enter(county.wang, phone=True)
+    page.goto("/my")
+    expect(page.get_by_text("上午九点到十二点")).to_be_visible()
+    assert page.evaluate(UNLABELLED) == [] and page.evaluate(WIDER) <= 0
+    page.get_by_role("link", name="修路还是修桥").click()
+    page.get_by_label("修桥").check()
+    page.get_by_role("button", name="投票").click()
+    expect(page.locator("#receipt")).to_be_visible()
+    page.goto(page.url)
+    expect(page.get_by_text("您已投票")).to_be_visible()
+    above = enter(county.above)
+    above.goto(f"/my/manage/{village}")
+    assert above.evaluate(UNLABELLED) == []
+
+
+def test_lists_are_filtered_exported_and_say_when_nothing_fits(enter: Entering, county: County) -> None:
+    county.report()
+    page = enter(county.town)
+    page.goto("/events?state=closed")
+    expect(page.get_by_text("没有符合条件的事件")).to_be_visible()
+    page.goto("/events?since=nonsense")
+    expect(page.get_by_text("日期不合规")).to_be_visible()
+    page.goto("/events")
+    assert page.evaluate(UNLABELLED) == []
+    with page.expect_download() as got:
+        page.get_by_role("link", name="导出 CSV").click()
+    assert "330802001" in got.value.path().read_text("utf-8")
+    wang = enter(county.wang)
+    wang.goto("/governance")
+    expect(wang.get_by_text("这一页给在机构任职的人")).to_be_visible()
