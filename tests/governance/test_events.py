@@ -9,13 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sanqu.cases.notices import notices_of
+from sanqu.cases.timers import fire_timers
 from sanqu.cases.work import tasks_for, withdraw_case
 from sanqu.governance.alike import Report, best_match, likeness
 from sanqu.governance.events import Wanted, course_of, event_by_code, export_events, find_event, list_events
 from sanqu.governance.places import metres_between, place_at
 from sanqu.governance.records import Event
 from sanqu.governance.report import NewEvent, report_event
-from sanqu.governance.upkeep import end_unrated
 from sanqu.ground.clock import now
 from sanqu.ground.errors import BadInput, NotFound, Refused
 from sanqu.ground.ledger import integrate, read_entries
@@ -109,8 +109,8 @@ def test_a_bad_rating_opens_it_again_once_and_no_more(county: County) -> None:
 def test_who_does_not_rate_leaves_it_unrated(county: County) -> None:
     event = county.report()
     county.settle(event)
-    assert end_unrated(county.city) == 0
-    assert end_unrated(county.city, now() + timedelta(days=40)) == 1
+    assert fire_timers(county.city) == 0
+    assert fire_timers(county.city, now() + timedelta(days=40)) == 1
     assert newest(county, event).rating is None and state_of(county, event) == "done"
 
 

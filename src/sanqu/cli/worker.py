@@ -33,7 +33,7 @@ ROOMS_WITH_JOBS = (
     "sanqu.catalog.harvest",
     "sanqu.governance.grids",
     "sanqu.governance.households",
-    "sanqu.governance.upkeep",
+    "sanqu.governance.villages",
     "sanqu.sharing.grading",
     "sanqu.sharing.sources",
     "sanqu.sharing.subscribers.keeping",
