@@ -9,7 +9,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import httpx
@@ -93,3 +93,22 @@ def served(home: Path, *arguments: str) -> Iterator[tuple[str, psutil.Process, f
         finally:
             child.terminate()
             child.wait(30)
+
+
+def wait_until_at_rest(process: psutil.Process, most_seconds: float = 60) -> None:
+    """Until a city's processes have done what they do after a start: what is measured is a city that runs."""
+    until = time.monotonic() + most_seconds
+    while time.monotonic() < until:
+        before = _worked(process)
+        time.sleep(2)
+        if _worked(process) - before < 0.1:
+            return
+
+
+def _worked(process: psutil.Process) -> float:
+    """Seconds of processor time of a process tree so far."""
+    total = 0.0
+    for member in [process, *process.children(recursive=True)]:
+        with suppress(psutil.Error):
+            total += sum(member.cpu_times()[:2])
+    return total

@@ -9,6 +9,7 @@ import os
 import tempfile
 import threading
 from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO, Literal
 
@@ -102,49 +103,59 @@ async def stream_copy(city: City, view: View, snapshot: int, format_: FileFormat
         target=_copy_into, args=(lake_of(city), view, statement, format_, writing, faults), name="sanqu-download", daemon=True
     )
     writer.start()
-    end = _ReadingEnd(reading)
     loop = asyncio.get_running_loop()
+    ahead = _ReadAhead(reading, loop)
     try:
         if format_ == "csv":
             yield UTF8_MARK
-        while chunk := await asyncio.to_thread(end.read):
-            stalled = loop.call_later(STALLED_SECONDS, end.close)
+        while chunk := await ahead.next():
+            stalled = loop.call_later(STALLED_SECONDS, ahead.close)
             yield chunk
             stalled.cancel()
         if faults:
             # The answer has begun; breaking it off is the only honest sign that it is not whole.
             raise faults[0]
     finally:
-        end.close()
+        ahead.close()
 
 
-class _ReadingEnd:
-    """The reading end of a pipe, which any thread may close while another reads from it.
+class _ReadAhead:
+    """Reads a pipe a little ahead of whoever is sent its bytes, in a thread of its own.
 
-    The number of a closed file is given out again: a read that began late would take bytes of someone else's download.
+    The engine stands still while it cannot write; what it writes in small pieces is put together, as each costs a turn of
+    the event loop. The thread alone closes its end: a number that is closed is given out again, and a read that began
+    late would take bytes of someone else's download.
     """
 
-    def __init__(self, number: int) -> None:
-        self._number = number
-        self._lock = threading.Lock()
-        self._reading = self._closed = False
+    CHUNKS = 6
 
-    def read(self) -> bytes:
-        """The next bytes, empty at the end; raises `BrokenPipeError` once closed.
+    def __init__(self, number: int, loop: asyncio.AbstractEventLoop) -> None:
+        self._number, self._loop = number, loop
+        self._chunks: asyncio.Queue[bytes] = asyncio.Queue(self.CHUNKS)
+        self._closed = False
+        threading.Thread(target=self._read, name="sanqu-download-ahead", daemon=True).start()
 
-        What the engine writes in small pieces is put together: each costs a turn of the event loop.
-        """
-        with self._lock:
-            if self._closed:
-                raise BrokenPipeError("the download was given up")
-            self._reading = True
+    async def next(self) -> bytes:
+        """The next bytes, empty at the end; raises `BrokenPipeError` once closed."""
+        chunk = await self._chunks.get()
+        if self._closed:
+            raise BrokenPipeError("the download was given up")
+        return chunk
+
+    def close(self) -> None:
+        """Give the download up, on the loop; the engine meets a broken pipe at its next write."""
+        self._closed = True
+        # A thread that waits for room goes on, and sees.
+        while not self._chunks.empty():
+            self._chunks.get_nowait()
+
+    def _read(self) -> None:
         try:
-            return self._fill()
+            while not self._closed and (chunk := self._fill()):
+                self._put(chunk)
         finally:
-            with self._lock:
-                self._reading = False
-                if self._closed:
-                    os.close(self._number)
+            os.close(self._number)
+            self._put(b"")
 
     def _fill(self) -> bytes:
         pieces, size = [], 0
@@ -153,13 +164,10 @@ class _ReadingEnd:
             size += len(piece)
         return b"".join(pieces)
 
-    def close(self) -> None:
-        """Close the pipe, now or as soon as the read that is under way returns."""
-        with self._lock:
-            if not self._closed:
-                self._closed = True
-                if not self._reading:
-                    os.close(self._number)
+    def _put(self, chunk: bytes) -> None:
+        # When the city stops, its loop goes away under us: then nobody waits for bytes any more.
+        with suppress(RuntimeError, TimeoutError):
+            asyncio.run_coroutine_threadsafe(self._chunks.put(chunk), self._loop).result(2 * STALLED_SECONDS)
 
 
 def _copy_into(lake: Lake, view: View, statement: str, format_: str, writing: int, faults: list[BaseException]) -> None:
