@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from datetime import date
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -10,12 +11,18 @@ from fastapi import APIRouter, Body
 from pydantic import BaseModel, ConfigDict
 from pydantic import Field as Given
 
+from sanqu.cases.asking import ask_units
+from sanqu.cases.delegating import delegate_to, delegations_of, end_delegation
 from sanqu.cases.forms import form_schema
+from sanqu.cases.forwarding import escalate_task, forward_task
 from sanqu.cases.history import case_history, case_tasks, find_case, list_cases
 from sanqu.cases.hooks import page_of_task
 from sanqu.cases.notices import mark_read, notices_of
+from sanqu.cases.pausing import pause_task, resume_task
 from sanqu.cases.processes import list_processes
 from sanqu.cases.records import Case, CaseState, Step, Task, person_label
+from sanqu.cases.returning import return_task
+from sanqu.cases.supervising import answer_supervision, supervise_task, supervisions_of
 from sanqu.cases.work import claim_task, comment_on, comments_in, complete_task, find_task, tasks_for, withdraw_case
 from sanqu.ground.http import InCity, Paging, SignedIn
 
@@ -38,7 +45,48 @@ class Said(BaseModel):
     text: str = Given(default="", max_length=4000)
 
 
+class Forwarded(BaseModel):
+    """To which unit a task goes, and why."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    unit: str = Given(max_length=64)
+    text: str = Given(default="", max_length=4000)
+
+
+class Asked(BaseModel):
+    """Which units are asked about a task, and what."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    units: list[str] = Given(max_length=50)
+    text: str = Given(default="", max_length=4000)
+
+
+class Demanded(BaseModel):
+    """What a superior demands, and within how many working days it is to be answered."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    text: str = Given(default="", max_length=4000)
+    days: int = 3
+
+
+class StandIn(BaseModel):
+    """Who stands in for the asker, from one day until the end of another."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    login: str = Given(max_length=200)
+    begins: date
+    ends: date
+
+
 Result = Annotated[Completed, Body(openapi_examples={"one": {"value": {"result": {"complete": "yes"}}}})]
+Handed = Annotated[Forwarded, Body(openapi_examples={"one": {"value": {"unit": "330802-slj", "text": "属水利部门职责"}}})]
+Questions = Annotated[Asked, Body(openapi_examples={"one": {"value": {"units": ["330802-slj"], "text": "是否影响行洪？"}}})]
+Demand = Annotated[Demanded, Body(openapi_examples={"one": {"value": {"text": "请三日内办结", "days": 3}}})]
+Stand = Annotated[StandIn, Body(openapi_examples={"one": {"value": {"login": "lin", "begins": "2026-10-09", "ends": "2026-10-16"}}})]
 Words = Annotated[Said, Body(openapi_examples={"one": {"value": {"text": "已补充材料 · papers added"}}})]
 
 
@@ -97,6 +145,72 @@ def give_back(city: InCity, asker: SignedIn, id_: UUID) -> dict[str, Any]:
     return task_facts(claim_task(city, asker, id_, take=False))
 
 
+@router.post("/api/tasks/{id_}/return", summary="退回任务 · Return a task to the step before it")
+def give_back_to_step(city: InCity, asker: SignedIn, id_: UUID, said: Words) -> dict[str, Any]:
+    """Let the step before be done again, for a reason; the answer is the case. What cannot be undone is named with 409."""
+    return case_facts(return_task(city, asker, id_, said.text))
+
+
+@router.post("/api/tasks/{id_}/forward", summary="转办任务 · Forward a task to another unit")
+def forward(city: InCity, asker: SignedIn, id_: UUID, said: Handed) -> dict[str, Any]:
+    """Let another unit do it, for a reason; the deadline stays."""
+    return task_facts(forward_task(city, asker, id_, said.unit, said.text))
+
+
+@router.post("/api/tasks/{id_}/escalate", summary="上报任务 · Pass a task up")
+def escalate(city: InCity, asker: SignedIn, id_: UUID, said: Words) -> dict[str, Any]:
+    """Let the unit above do it too, for a reason."""
+    return task_facts(escalate_task(city, asker, id_, said.text))
+
+
+@router.post("/api/tasks/{id_}/ask", summary="会签 · Ask other units about a task")
+def ask(city: InCity, asker: SignedIn, id_: UUID, said: Questions) -> dict[str, Any]:
+    """Ask units for their opinions; the task can be done once all have answered."""
+    return {"tasks": ask_units(city, asker, id_, said.units, said.text)}
+
+
+@router.post("/api/tasks/{id_}/pause", summary="暂停任务 · Pause a task")
+def pause(city: InCity, asker: SignedIn, id_: UUID, said: Words) -> dict[str, Any]:
+    """Stop its deadline, for a reason; the answer says when it goes on at the latest."""
+    return {"until": pause_task(city, asker, id_, said.text)}
+
+
+@router.delete("/api/tasks/{id_}/pause", status_code=204, summary="恢复任务 · Let a task go on")
+def resume(city: InCity, asker: SignedIn, id_: UUID) -> None:
+    """Let its deadline go on, later by the working time of the pause."""
+    resume_task(city, asker, id_)
+
+
+@router.post("/api/tasks/{id_}/supervise", summary="督办 · Supervise a task")
+def supervise(city: InCity, asker: SignedIn, id_: UUID, said: Demand) -> dict[str, Any]:
+    """Demand something of whoever must do it; for superiors."""
+    return asdict(supervise_task(city, asker, id_, said.text, days=said.days))
+
+
+@router.post("/api/supervisions/{id_}/answer", status_code=204, summary="答复督办 · Answer a supervision")
+def answer(city: InCity, asker: SignedIn, id_: int, said: Words) -> None:
+    """Say what was done about a demand."""
+    answer_supervision(city, asker, id_, said.text)
+
+
+@router.get("/api/delegations", summary="委托 · Who stands in")
+def delegations(city: InCity, asker: SignedIn) -> dict[str, Any]:
+    """Who stands in for the asker, and for whom the asker does, now and later."""
+    return {"delegations": [asdict(one) for one in delegations_of(city, asker)]}
+
+
+@router.post("/api/delegations", status_code=201, summary="委托他人 · Name a delegate")
+def delegate(city: InCity, asker: SignedIn, said: Stand) -> dict[str, Any]:
+    """Let somebody stand in for the asker while away; needs a session, not a key."""
+    return {"id": delegate_to(city, asker, said.login, said.begins, said.ends)}
+
+
+@router.delete("/api/delegations/{id_}", status_code=204, summary="收回委托 · End a delegation")
+def undelegate(city: InCity, asker: SignedIn, id_: int) -> None:
+    """Act for oneself again."""
+    end_delegation(city, asker, id_)
+
+
 @router.get("/api/cases", summary="办件清单 · Cases")
 def cases(
     city: InCity, asker: SignedIn, page: Paging, process: str | None = None, state: CaseState | None = None,
@@ -118,6 +232,7 @@ def one_case(city: InCity, asker: SignedIn, number: str) -> dict[str, Any]:
         "tasks": [task_facts(one) for one in case_tasks(city, asker, number)],
         "history": [step_facts(one) for one in case_history(city, asker, number)],
         "comments": [asdict(one) for one in comments_in(city, case)],
+        "supervisions": [asdict(one) for one in supervisions_of(city, case)],
     }
 
 

@@ -28,7 +28,7 @@ BATCH = 500
 
 RIPE = """
 SELECT t.id, t.case_id FROM case_task t
-WHERE t.state = 'ready' AND t.id > %(after)s
+WHERE t.state = 'ready' AND t.paused IS NULL AND t.id > %(after)s
   AND ((t.remind_at <= %(at)s AND t.reminded IS NULL AND t.due >= %(at)s)
        OR (t.due < %(at)s AND t.overdue IS NULL)
        OR (t.escalate_at <= %(at)s AND t.escalated IS NULL))
@@ -36,7 +36,7 @@ ORDER BY t.id LIMIT %(limit)s
 """
 LOCK_CASE = f"SELECT {CASE_COLUMNS} FROM case_case c WHERE c.id = %s FOR UPDATE"
 ONE = """
-SELECT t.state, t.name, t.unit, t.role, t.assignee, t.claimed_by, t.title_zh, t.title_en, t.due, t.remind_at, t.reminded, t.overdue, t.escalate_at, t.escalated, u.parent
+SELECT t.state, t.name, t.unit, t.role, t.assignee, t.claimed_by, t.title_zh, t.title_en, t.due, t.remind_at, t.reminded, t.overdue, t.escalate_at, t.escalated, t.paused, u.parent
 FROM case_task t LEFT JOIN org_unit u ON u.code = t.unit WHERE t.id = %s
 """
 MARK: dict[What, str] = {
@@ -169,6 +169,8 @@ def _mark(conn: Connection, id_: UUID, case_id: UUID, at: datetime) -> list[What
 def marks_at(task: dict[str, Any], at: datetime) -> list[What]:
     """What is to be marked on a task's row at `at`."""
     marks: list[What] = []
+    if task.get("paused") is not None:
+        return marks
     late = task["due"] < at
     if not late and task["remind_at"] is not None and task["remind_at"] <= at and task["reminded"] is None:
         marks.append("reminded")

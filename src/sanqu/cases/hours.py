@@ -79,3 +79,15 @@ def deadline_in_hours(made: datetime, n: int, plan: Hours) -> Deadline:
     due = add_working_hours(made, n, plan)
     remind = add_working_hours(made, n * REMIND_AT, plan).at
     return Deadline(due.at, due.sure, remind if made < remind < due.at else None, add_working_hours(due.at, 1, plan).at)
+
+
+def working_time_between(start: datetime, end: datetime, plan: Hours) -> timedelta:
+    """How much working time lies between two moments; none when `end` is not after `start`."""
+    total, day = timedelta(), start.astimezone(CITY_ZONE).date()
+    while day <= end.astimezone(CITY_ZONE).date():
+        for begins, ends in plan.of(day) if is_working_day(day) else ():
+            first = max(datetime.combine(day, begins, CITY_ZONE), start)
+            last = min(datetime.combine(day, ends, CITY_ZONE), end)
+            total += max(last - first, timedelta())
+        day += DAY
+    return total

@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Form, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
+from sanqu.cases.asking import ask_units
 from sanqu.cases.deadlines import working_days_between
+from sanqu.cases.delegating import delegate_to, delegations_of, end_delegation
 from sanqu.cases.forms import Field
+from sanqu.cases.forwarding import escalate_task, forward_task
 from sanqu.cases.history import case_history, case_tasks, find_case, list_cases
 from sanqu.cases.hooks import page_of_task, shown_of
 from sanqu.cases.notices import count_waiting, mark_read, notices_of
+from sanqu.cases.pausing import pause_task, resume_task
 from sanqu.cases.records import Case, Task, person_label
+from sanqu.cases.returning import return_task
 from sanqu.cases.rights import may_act
+from sanqu.cases.supervising import answer_supervision, may_supervise, supervise_task, supervisions_of
 from sanqu.cases.work import claim_task, comment_on, comments_in, complete_task, find_task, tasks_for, withdraw_case
 from sanqu.ground.city import City
 from sanqu.ground.clock import CITY_ZONE, now
-from sanqu.ground.errors import BadInput
+from sanqu.ground.errors import BadInput, NotFound
 from sanqu.ground.http import InCity, Paging, SignedIn, asker_of, city_of
 from sanqu.ground.i18n import Text
 from sanqu.ground.pages import add_to_pages, render
@@ -30,6 +36,13 @@ router = APIRouter(include_in_schema=False)
 
 Tray = Literal["near", "below", "mine", "all"]
 NAMES = "SELECT 'user:' || id AS label, name FROM person WHERE 'user:' || id = ANY(%s)"
+# Whom a task may be handed to: the city, and all that lies in the same county.
+NEIGHBOURS = """
+SELECT u.code, u.title_zh, u.title_en FROM org_unit u JOIN org_unit mine ON mine.code = %s
+WHERE u.state = 'active' AND (u.path LIKE '/' || split_part(mine.path, '/', 2) || '/' || split_part(mine.path, '/', 3) || '/%%'
+    OR u.parent = split_part(mine.path, '/', 2) AND u.kind IN ('department', 'county')) AND u.kind <> 'grid'
+ORDER BY u.path LIMIT 400
+"""
 UNITS = "SELECT code, title_zh, title_en FROM org_unit WHERE code = ANY(%s)"
 
 
@@ -64,6 +77,12 @@ def notices(request: Request, city: InCity, asker: SignedIn, page: Paging) -> HT
     return answer
 
 
+@router.get("/cases/leave")
+def leave(request: Request, city: InCity, asker: SignedIn) -> HTMLResponse:
+    """Who stands in for me while I am away, and for whom I do."""
+    return render(request, "cases/leave.html", delegations=delegations_of(city, asker), today=now().astimezone(CITY_ZONE).date(), **TOOLS)
+
+
 @router.get("/cases/{number}")
 def one_case(request: Request, city: InCity, asker: SignedIn, number: str) -> HTMLResponse:
     """A case: what it is about, where it stands, what may be done, what happened and how long it took."""
@@ -78,8 +97,13 @@ def show_case(
     case, tasks = find_case(city, asker, number), case_tasks(city, asker, number)
     with city.db.connection() as conn:
         open_tasks = [(task, may_act(conn, asker, task)) for task in tasks if task.state == "ready"]
+        superior = {task.id for task, _ in open_tasks if may_supervise(conn, asker, task)}
+        acted = next((task.unit for task, mine in open_tasks if mine and task.unit), None)
+        neighbours = [(str(r["code"]), Text(zh=str(r["title_zh"]), en=str(r["title_en"]))) for r in conn.execute(NEIGHBOURS, (acted,))]
+    demands = supervisions_of(city, case)
     steps, comments = case_history(city, asker, number), comments_in(city, case)
     people = {case.applicant, *(step.actor for step in steps), *(one.actor for one in comments)}
+    people |= {one.actor for one in demands} | {one.answered_by for one in demands if one.answered_by}
     people |= {label for task in tasks for label in (task.claimed_by, task.done_by) if label}
     context: dict[str, Any] = {
         "case": case, "open_tasks": open_tasks, "done_tasks": [task for task in tasks if task.state == "done"], "steps": steps,
@@ -87,6 +111,7 @@ def show_case(
         "names": persons_named(city, people), "mine": case.applicant == person_label(asker),
         "units": units_named(city, {case.unit, *(task.unit for task in tasks), *(task.escalated_to for task in tasks)}),
         "pages": {task.id: page_of_task(case, task.name) for task, _ in open_tasks}, "me": person_label(asker),
+        "superior": superior, "neighbours": neighbours, "demands": demands,
     }  # fmt: skip
     return render(request, "cases/case.html", status, **context, **TOOLS)
 
@@ -107,6 +132,67 @@ async def complete(request: Request, city: InCity, asker: SignedIn, id_: UUID) -
 def claim(city: InCity, asker: SignedIn, id_: UUID, take: Annotated[bool, Form()] = True) -> Response:
     """Take a task on, or give it back."""
     return _back(claim_task(city, asker, id_, take=take).case)
+
+
+Act = Literal["return", "forward", "escalate", "ask", "pause", "resume", "supervise"]
+
+
+@router.post("/cases/tasks/{id_}/{act}")
+async def act_on(request: Request, city: InCity, asker: SignedIn, id_: UUID, act: Act) -> Response:
+    """Return a task, forward it, ask about it, pause it, pass it up, supervise it; each with a reason."""
+    form = await request.form()
+    task = find_task(city, asker, id_)
+    reason = str(form.get("reason") or "")
+    units = [str(one).strip() for one in form.getlist("unit") if str(one).strip()]
+    match act:
+        case "return":
+            return_task(city, asker, id_, reason)
+        case "forward":
+            forward_task(city, asker, id_, units[0] if units else "", reason)
+        case "escalate":
+            escalate_task(city, asker, id_, reason)
+        case "ask":
+            ask_units(city, asker, id_, [code for unit in units for code in unit.replace("，", ",").replace(",", " ").split()], reason)
+        case "pause":
+            pause_task(city, asker, id_, reason)
+        case "resume":
+            resume_task(city, asker, id_)
+        case "supervise":
+            days = str(form.get("days") or "3")
+            supervise_task(city, asker, id_, reason, days=int(days) if days.isdigit() else 0)
+    # Whoever hands a task on may not know of the case any more.
+    return _back(task.case) if _knows(city, asker, task.case) else RedirectResponse("/cases", 303)
+
+
+def _knows(city: City, asker: Asker, number: str) -> bool:
+    try:
+        find_case(city, asker, number)
+    except NotFound:
+        return False
+    return True
+
+
+@router.post("/cases/supervisions/{id_}")
+def answer(city: InCity, asker: SignedIn, id_: int, number: Annotated[str, Form()], reason: Annotated[str, Form()] = "") -> Response:
+    """Answer a demand."""
+    answer_supervision(city, asker, id_, reason)
+    return _back(number)
+
+
+@router.post("/cases/leave")
+def name_delegate(
+    city: InCity, asker: SignedIn, login: Annotated[str, Form()], begins: Annotated[date, Form()], ends: Annotated[date, Form()]
+) -> Response:
+    """Let somebody stand in for me."""
+    delegate_to(city, asker, login.strip(), begins, ends)
+    return RedirectResponse("/cases/leave", 303)
+
+
+@router.post("/cases/leave/{id_}/end")
+def end_leave(city: InCity, asker: SignedIn, id_: int) -> Response:
+    """I am back."""
+    end_delegation(city, asker, id_)
+    return RedirectResponse("/cases/leave", 303)
 
 
 @router.post("/cases/{number}/withdraw")

@@ -44,7 +44,8 @@ What = Literal[
 
 CASE_COLUMNS = "c.id, c.number, c.process, c.version, c.title, c.subject, c.applicant, c.unit, c.data, c.state, c.outcome, c.created, c.closed"
 TASK_COLUMNS = """t.id, c.number AS case_number, c.title AS case_title, t.name, t.title_zh, t.title_en, t.role, t.unit, t.assignee, t.form,
-    t.state, t.due, t.due_sure, t.reminded, t.overdue, t.escalated, t.escalated_to, t.made, t.done_at, t.done_by, t.result, t.claimed_by, t.claimed"""
+    t.state, t.due, t.due_sure, t.reminded, t.overdue, t.escalated, t.escalated_to, t.made, t.done_at, t.done_by, t.result, t.claimed_by, t.claimed,
+    t.asked_for, t.forwarded, t.returned, t.paused, t.pause_until, t.pause_days, t.pause_used, t.supervised"""
 
 
 @dataclass(frozen=True)
@@ -106,10 +107,19 @@ class Task:
     result: dict[str, Any] | None
     claimed_by: str | None
     claimed: datetime | None
+    # The task about which its unit is asked, where it is an opinion.
+    asked_for: UUID | None = None
+    forwarded: datetime | None = None
+    returned: datetime | None = None
+    paused: datetime | None = None
+    pause_until: datetime | None = None
+    pause_days: int = 0
+    pause_used: int = 0
+    supervised: datetime | None = None
 
     def lamp(self, at: datetime | None = None) -> Literal["none", "green", "yellow", "red"]:
-        """How the deadline stands: red when it is over, yellow once somebody was reminded of it."""
-        if self.due is None:
+        """How the deadline stands: red when it is over, yellow once somebody was reminded of it; none while the task is paused."""
+        if self.due is None or self.paused is not None:
             return "none"
         if self.due < (self.done_at or at or now()):
             return "red"
@@ -171,7 +181,9 @@ def task_from(row: dict[str, Any]) -> Task:
         assignee=row["assignee"], form=tuple(Field.model_validate(field) for field in row["form"]), state=cast(TaskState, row["state"]),
         due=row["due"], due_sure=bool(row["due_sure"]), reminded=row["reminded"], overdue=row["overdue"], escalated=row["escalated"],
         escalated_to=row["escalated_to"], made=row["made"], done_at=row["done_at"], done_by=row["done_by"], result=row["result"],
-        claimed_by=row["claimed_by"], claimed=row["claimed"],
+        claimed_by=row["claimed_by"], claimed=row["claimed"], asked_for=row["asked_for"], forwarded=row["forwarded"],
+        returned=row["returned"], paused=row["paused"], pause_until=row["pause_until"], pause_days=int(row["pause_days"]),
+        pause_used=int(row["pause_used"]), supervised=row["supervised"],
     )  # fmt: skip
 
 

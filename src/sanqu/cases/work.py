@@ -10,20 +10,21 @@ from uuid import UUID
 
 from psycopg.types.json import Jsonb
 
+from sanqu.cases.acting import COMMENT, FROM_TASKS, InHand, row_of, task_in_hand
+from sanqu.cases.asking import check_answered
 from sanqu.cases.forms import check_result
 from sanqu.cases.history import find_case, note_step
-from sanqu.cases.notices import tell_of
+from sanqu.cases.notices import colleagues, tell_of
 from sanqu.cases.records import TASK_COLUMNS, Case, Comment, Task, person_label, task_from
-from sanqu.cases.rights import MAY_ACT, NEAR, VISIBLE, check_may_act, reach_of
+from sanqu.cases.rights import MAY_ACT, NEAR, reach_of
 from sanqu.cases.steps import WITHDRAWN, cancel_tasks, drop_timers, finish, hold, keep, move_on, ready_tasks, within
 from sanqu.ground.city import City
-from sanqu.ground.clock import CITY_ZONE, now
+from sanqu.ground.clock import now
 from sanqu.ground.database import Connection
-from sanqu.ground.errors import BadInput, Conflict, Refused, not_found
+from sanqu.ground.errors import BadInput, Conflict, Refused
 from sanqu.ground.i18n import Text
 from sanqu.ground.people.askers import Asker
 
-FROM_TASKS = "FROM case_task t JOIN case_case c ON c.id = t.case_id"
 # Those without a deadline come last; what is overdue is due first of all.
 ORDER = "ORDER BY t.due NULLS LAST, t.made, t.id LIMIT %(limit)s OFFSET %(offset)s"
 LISTS = {
@@ -34,13 +35,12 @@ COUNTS = {
     False: f"SELECT count(*) AS n FROM case_task t WHERE t.state = 'ready' AND {NEAR}",
     True: f"SELECT count(*) AS n FROM case_task t WHERE t.state = 'ready' AND {MAY_ACT}",
 }
-ONE = f"SELECT {TASK_COLUMNS}, c.id AS case_id {FROM_TASKS} WHERE t.id = %(task)s AND {VISIBLE}"
+ASKING = "SELECT claimed_by, unit, role FROM case_task WHERE id = %s"
 CLAIM = "UPDATE case_task SET claimed_by = %s, claimed = %s WHERE id = %s"
-COMMENT = "INSERT INTO case_comment (case_id, at, actor, text) VALUES (%s, %s, %s, %s)"
 COMMENTS = "SELECT at, actor, text FROM case_comment WHERE case_id = %s ORDER BY id"
 CLAIMANTS = "SELECT DISTINCT claimed_by FROM case_task WHERE case_id = %s AND state = 'ready' AND claimed_by IS NOT NULL"
 LONGEST_COMMENT = 4000
-DONE = "UPDATE case_task SET state = 'done', done_at = %(at)s, done_by = %(by)s, result = %(result)s WHERE id = %(id)s"
+DONE = "UPDATE case_task SET state = 'done', paused = NULL, done_at = %(at)s, done_by = %(by)s, result = %(result)s WHERE id = %(id)s"
 
 
 def tasks_for(city: City, asker: Asker, *, below: bool = False, limit: int = 50, offset: int = 0) -> tuple[list[Task], int]:
@@ -58,7 +58,7 @@ def tasks_for(city: City, asker: Asker, *, below: bool = False, limit: int = 50,
 def find_task(city: City, asker: Asker, task_id: UUID) -> Task:
     """A task, whether or not the asker may do it; raises `NotFound` for one of a case that they may not know of."""
     with city.db.connection() as conn:
-        return task_from(_row_of(conn, asker, task_id))
+        return task_from(row_of(conn, asker, task_id))
 
 
 def complete_task(
@@ -70,16 +70,15 @@ def complete_task(
     is not, `BadInput` with what is wrong at each field; what a service task raises undoes the whole step.
     """
     at = at or now()
-    with within(city, conn) as held_by:
-        held = hold(held_by, _row_of(held_by, asker, task_id)["case_id"])
-        # Read again: while the row was waited for, somebody may have been faster.
-        task = task_from(_row_of(held_by, asker, task_id))
-        check_may_act(held_by, asker, task)
-        if task.state != "ready":
-            raise _not_open(task)
+    with task_in_hand(city, asker, task_id, conn=conn) as hand:
+        task, held = hand.task, hand.held
         values = check_result(task.form, result, held.case.data, f"case:{task.case}")
-        held_by.execute(DONE, {"at": at, "by": asker.label, "result": Jsonb(values), "id": task.id})
-        note_step(held_by, held.case, at, asker.label, "done", task=task.id, facts={"task": task.name, "unit": task.unit})
+        check_answered(hand.conn, task.id, task.case)
+        hand.conn.execute(DONE, {"at": at, "by": asker.label, "result": Jsonb(values), "id": task.id})
+        hand.note("done", at, unit=task.unit)
+        if task.asked_for is not None:
+            _tell_answered(hand, at)
+            return held.case
         # What was not filled in this time is not what was said the last time round.
         said = {**{field.name: None for field in task.form}, **values}
         if held.running.is_looped(task.id):
@@ -87,7 +86,15 @@ def complete_task(
         else:
             held.learn(said)
         held.running.complete(task.id, said)
-        return move_on(city, held_by, held, at)
+        return move_on(city, hand.conn, held, at)
+
+
+def _tell_answered(hand: InHand, at: datetime) -> None:
+    """Tell whoever must do the task that a unit has given its opinion on it."""
+    row = hand.conn.execute(ASKING, (hand.task.asked_for,)).fetchone()
+    if row is not None:
+        people = [row["claimed_by"]] if row["claimed_by"] else colleagues(hand.conn, row["unit"], row["role"])
+        tell_of(hand.conn, hand.held.case, people, at, f"已会签（{hand.task.unit}）", f"An opinion was given ({hand.task.unit})")
 
 
 def claim_task(city: City, asker: Asker, task_id: UUID, *, take: bool = True, at: datetime | None = None) -> Task:
@@ -96,13 +103,8 @@ def claim_task(city: City, asker: Asker, task_id: UUID, *, take: bool = True, at
     Raises `NotFound`, `Refused` for one whose task it is not, `Conflict` when it is done or somebody else has it.
     """
     at = at or now()
-    with city.db.connection() as conn:
-        held = hold(conn, _row_of(conn, asker, task_id)["case_id"])
-        task = task_from(_row_of(conn, asker, task_id))
-        check_may_act(conn, asker, task)
-        if task.state != "ready":
-            raise _not_open(task)
-        me = person_label(asker)
+    with task_in_hand(city, asker, task_id) as hand:
+        me, task = person_label(asker), hand.task
         if task.claimed_by not in (None, me):
             raise Conflict(
                 "cases.claimed",
@@ -110,9 +112,9 @@ def claim_task(city: City, asker: Asker, task_id: UUID, *, take: bool = True, at
                 Text(zh="请同事退回认领，或直接办理", en="Ask the colleague to give it back, or do it"),
                 f"case:{task.case}",
             )
-        conn.execute(CLAIM, (me if take else None, at if take else None, task.id))
-        note_step(conn, held.case, at, asker.label, "claimed", task=task.id, facts={"task": task.name, "taken": take})
-        return task_from(_row_of(conn, asker, task_id))
+        hand.conn.execute(CLAIM, (me if take else None, at if take else None, task.id))
+        hand.note("claimed", at, taken=take)
+        return task_from(row_of(hand.conn, asker, task_id))
 
 
 def comment_on(city: City, asker: Asker, number: str, text: str, *, at: datetime | None = None) -> None:
@@ -174,22 +176,3 @@ def withdraw_case(
         drop_timers(held_by, held.case)
         finish(city, held_by, held.case, at, asker.label, WITHDRAWN)
         return held.case
-
-
-def _row_of(conn: Connection, asker: Asker, task_id: UUID) -> dict[str, Any]:
-    row = conn.execute(ONE, {"task": task_id, **reach_of(conn, asker)}).fetchone()
-    if row is None:
-        raise not_found(Text(zh="任务", en="task"), str(task_id))
-    return row
-
-
-def _not_open(task: Task) -> Conflict:
-    when = f"{task.done_at.astimezone(CITY_ZONE):%Y-%m-%d %H:%M}" if task.done_at else ""
-    zh, en = ("已由他人办理", "was done already") if task.state == "done" else ("已不需办理", "need not be done any more")
-    return Conflict(
-        "cases.task-closed",
-        Text(zh=f"这项任务{zh}（{when}）", en=f"The task {en} ({when})"),
-        Text(zh="看办件现在到了哪一步", en="Look at where the case stands now"),
-        f"case:{task.case}",
-        facts={"case": task.case, "state": task.state},
-    )

@@ -21,6 +21,7 @@ app = typer.Typer(add_completion=False)
 # Rooms register their jobs when these are imported.
 ROOMS_WITH_JOBS = (
     "sanqu.cases.deadlines",
+    "sanqu.cases.pausing",
     "sanqu.cases.timers",
     "sanqu.lake.history",
     "sanqu.lake.upkeep",
