@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from sanqu.governance.events import Wanted, list_events
+from sanqu.governance.households import sample_households
 from sanqu.governance.villages import confirm, follow, open_vote, publish_notice
 from sanqu.ground.city import City
 from sanqu.ground.people.askers import SYSTEM, Asker
@@ -168,3 +169,40 @@ def test_lists_are_filtered_exported_and_say_when_nothing_fits(enter: Entering, 
     wang = enter(county.wang)
     wang.goto("/governance")
     expect(wang.get_by_text("这一页给在机构任职的人")).to_be_visible()
+
+
+def test_a_visit_typed_without_a_signal_arrives_once_when_there_is_one(enter: Entering, county: County) -> None:
+    with county.city.db.connection() as conn:
+        sample_households(conn, ["330802001001-g1"], 1)
+    page = enter(county.worker, phone=True)
+    page.goto("/grid")
+    assert page.evaluate(UNLABELLED) == [] and page.evaluate(WIDER) <= 0
+    expect(page.locator("#households")).to_contain_text("样例户主")
+    page.wait_for_function("navigator.serviceWorker.controller !== null")
+    page.context.set_offline(True)
+    page.reload()
+    # The page itself and what it shows come from the device.
+    expect(page.locator("#signal")).to_contain_text("离线")
+    expect(page.locator("#households")).to_contain_text("样例户主")
+    page.locator("#visit textarea[name=text]").fill("身体好，想吃豆腐")
+    page.get_by_role("button", name="保存走访").click()
+    expect(page.locator("#waiting")).to_have_text("1 条待送出")
+    page.reload()
+    expect(page.locator("#waiting")).to_have_text("1 条待送出")
+    assert visits(county) == []
+    sent: list[str] = []
+    page.on("request", lambda one: sent.append(one.post_data or "") if one.url.endswith("/api/grid/visits") else None)
+    page.context.set_offline(False)
+    expect(page.locator("#waiting")).to_have_text("都已送达")
+    assert visits(county) == ["身体好，想吃豆腐"]
+    # Sent again, as a phone does that never heard the answer; and once more with another text.
+    again = "(body) => fetch('/api/grid/visits', {method: 'POST', headers: {'Content-Type': 'application/json'}, body}).then((a) => a.json())"
+    assert page.evaluate(again, sent[0])["state"] == "again" and visits(county) == ["身体好，想吃豆腐"]
+    assert page.evaluate(again, sent[0].replace("豆腐", "鱼"))["state"] == "beside" and len(visits(county)) == 2
+    above = enter(county.above)
+    above.goto("/grid/plan")
+    assert above.evaluate(UNLABELLED) == []
+
+
+def visits(county: County) -> list[str]:
+    return [str(row["text"]) for row in county.city.db.all("SELECT text FROM governance_visit ORDER BY arrived")]

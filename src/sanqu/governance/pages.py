@@ -52,7 +52,7 @@ Sort = Literal["unit", "events", "open", "late", "on_time_share", "reopened", "r
 
 def routers() -> tuple[APIRouter, ...]:
     """All of the room's pages."""
-    return router, my_pages.router, grid_pages.router, open311.router
+    return router, my_pages.router, grid_pages.router, grid_pages.api, open311.router
 
 
 def require_staff(asker: SignedIn) -> Asker:

@@ -166,7 +166,8 @@ def heat_map(city: City, asker: Asker, of: Unit, wanted: Wanted, metric: Metric,
         "visualMap": {"min": 0, "max": max([1, *values.values()]), "left": 4, "bottom": 4, "itemHeight": 70, "itemWidth": 12, "calculable": True, "inRange": {"color": [COOL, WARM]}},
         "series": [{
             "type": "map", "map": f"area-{of.code}", "data": [{"name": name, "value": values[code]} for code, name in names.items()],
-            "selectedMode": False, "roam": False, "label": {"show": len(names) <= 24, "fontSize": 10},
+            "selectedMode": False, "roam": False, "layoutCenter": ["54%", "50%"], "layoutSize": "104%",
+            "label": {"show": len(names) <= 24, "fontSize": 10, "color": "#1d2b2f"},
             "itemStyle": {"borderColor": "#fff", "borderWidth": 1}, "emphasis": {"itemStyle": {"areaColor": "#f0a35a"}},
         }],
     }  # fmt: skip

@@ -51,6 +51,7 @@ EXAMPLES: tuple[tuple[str, str, Any], ...] = (
     ("/api/catalog/harvest", "run", 1),
     ("/api/catalog/search", "q", "柑橘"),
     ("/dataset/", "resource", "citrus-harvest"),
+    ("/api/grid", "grid", "330802005001-g1"),
     ("/api/events/", "number", "20260309-000001"),
     ("/api/cases/", "number", "20260309-000001"),
     ("", "dataset", "plan-goals"),

@@ -1,0 +1,188 @@
+// The page of a grid worker: what it shows is kept on the device, what is typed waits in an outbox, and each thing is sent until it has
+// arrived. Whatever is sent carries a number made here, so that the city keeps it once however often it comes.
+"use strict";
+
+(() => {
+  const root = document.getElementById("grid");
+  if (!root) return;
+  const words = JSON.parse(document.getElementById("grid-words").textContent);
+  const person = root.dataset.person;
+  const which = document.getElementById("which");
+  const byId = (id) => document.getElementById(id);
+  const make = (name, text, kind) => { const made = document.createElement(name); if (text != null) made.textContent = text; if (kind) made.className = kind; return made; };
+  let plan = null;
+
+  // The device's own store: `kept` holds what was fetched, `outbox` what is to be sent.
+  const opened = new Promise((resolve, reject) => {
+    const asked = indexedDB.open("sanqu-grid", 1);
+    asked.onupgradeneeded = () => { asked.result.createObjectStore("kept"); asked.result.createObjectStore("outbox", { keyPath: "id" }); };
+    asked.onsuccess = () => resolve(asked.result);
+    asked.onerror = () => reject(asked.error);
+  });
+  async function store(name, mode, act) {
+    const db = await opened;
+    return new Promise((resolve, reject) => {
+      const deal = db.transaction(name, mode);
+      const asked = act(deal.objectStore(name));
+      // Not before it is on the disk: what the page calls kept, is kept.
+      deal.oncomplete = () => resolve(asked && asked.result);
+      deal.onerror = deal.onabort = () => reject(deal.error);
+    });
+  }
+  const waiting = async () => (await store("outbox", "readonly", (box) => box.getAll())).filter((one) => one.person === person).sort((a, b) => a.order - b.order);
+
+  function tell(text, bad) {
+    const note = make("div", text, bad ? "note bad" : "note good");
+    byId("said").replaceChildren(note);
+  }
+  async function count() {
+    const left = await waiting();
+    const refused = left.filter((one) => one.fault);
+    byId("waiting").textContent = left.length ? words.waiting_n.replace("{n}", left.length) : words.all_sent;
+    byId("waiting").className = left.length ? "tag sample" : "tag good";
+    if (refused.length) tell(refused.map((one) => one.fault).join(" · "), true);
+  }
+  function signal() {
+    byId("signal").textContent = navigator.onLine ? words.online : words.offline;
+    byId("signal").className = navigator.onLine ? "tag good" : "tag sample";
+  }
+
+  async function keep(path, body) {
+    await store("outbox", "readwrite", (box) => box.put({ id: body.id, person, path, body, order: Date.now() }));
+    await count();
+    send();
+  }
+  let sending = false;
+  async function send() {
+    if (sending || !navigator.onLine) return;
+    sending = true;
+    try {
+      let sent = 0;
+      for (const one of await waiting()) {
+        if (one.fault) continue;
+        const answer = await fetch(one.path, { method: "POST", headers: { "Content-Type": "application/json", "Accept": "application/json" }, body: JSON.stringify(one.body) });
+        const said = await answer.json().catch(() => ({}));
+        if (answer.ok) {
+          await store("outbox", "readwrite", (box) => box.delete(one.id));
+          if (said.state === "beside") tell(one.path.endsWith("visits") ? words.conflict_visit : words.conflict_household, true);
+          sent += 1;
+        } else if (answer.status === 401 || answer.status === 429 || answer.status >= 500) {
+          break;
+        } else {
+          // It would be refused again; it stays here with the reason until somebody has looked.
+          await store("outbox", "readwrite", (box) => box.put({ ...one, fault: (said.title || answer.status) + " " + (said.detail || "") }));
+        }
+      }
+      await count();
+      if (sent) await refresh();
+    } catch {
+      // No signal after all; the next round tries again.
+    } finally {
+      sending = false;
+    }
+  }
+
+  async function refresh() {
+    try {
+      const answer = await fetch("/api/grid/plan?grid=" + encodeURIComponent(which.value), { headers: { Accept: "application/json" } });
+      if (!answer.ok) throw new Error(String(answer.status));
+      plan = await answer.json();
+      await store("kept", "readwrite", (box) => box.put(plan, person + ":" + which.value));
+    } catch {
+      plan = (await store("kept", "readonly", (box) => box.get(person + ":" + which.value))) || null;
+    }
+    show();
+  }
+
+  function options(select, rows) {
+    const before = select.value;
+    select.replaceChildren(...rows.map(([value, text]) => new Option(text, value)));
+    if (rows.some(([value]) => value === before)) select.value = before;
+  }
+  function people() {
+    const form = byId("visit");
+    const mine = plan ? plan.special.filter((one) => one.household === form.elements.household.value) : [];
+    options(form.elements.special, [["", words.whole_household], ...mine.map((one) => [one.id, one.name])]);
+  }
+  function show() {
+    const households = plan ? plan.households : [];
+    const today = new Date().toLocaleDateString("sv-SE");
+    const said = households.map((one) => [one.id, one.body.address + " · " + one.body.head]);
+    options(byId("visit").elements.household, said);
+    options(byId("special").elements.household, said);
+    people();
+    byId("kept").textContent = plan ? words.kept_of + " " + new Date(plan.at).toLocaleString("sv-SE").slice(0, 16) : "";
+    byId("households").replaceChildren(...households.map((one) => {
+      const row = make("li");
+      const link = make("a", one.body.address + " · " + one.body.head);
+      link.href = "/grid/households/" + one.id;
+      row.append(link, " ", make("span", one.visited ? words.last_visit + " " + one.visited : "", "soft"));
+      if (one.unsettled) row.append(" ", make("span", words.unsettled, "tag bad"));
+      return row;
+    }));
+    const soon = new Date(Date.now() + 2 * 86400000).toLocaleDateString("sv-SE");
+    const due = plan ? plan.special.filter((one) => one.due <= soon) : [];
+    byId("due").replaceChildren(...(due.length ? due.map((one) => {
+      const card = make("div", null, "card");
+      const head = make("h3", one.name + " ");
+      head.append(make("span", one.kind, "tag"), make("span", words["level_" + one.level], "tag deep"));
+      if (one.due < today) head.append(make("span", words.missed, "tag bad"));
+      const button = make("button", words.visit, "quiet");
+      button.type = "button";
+      button.onclick = () => {
+        const form = byId("visit");
+        byId("visit-panel").open = true;
+        form.elements.household.value = one.household;
+        people();
+        form.elements.special.value = one.id;
+        form.elements.text.focus();
+      };
+      card.append(head, make("p", words.next_visit + " " + one.due + (one.visited ? " · " + words.last_visit + " " + one.visited : ""), "soft"), button);
+      return card;
+    }) : [make("p", words.no_due, "soft")]));
+  }
+
+  const fields = (form) => Object.fromEntries(new FormData(form));
+  byId("visit").elements.on_day.value = new Date().toLocaleDateString("sv-SE");
+  byId("visit").elements.household.onchange = people;
+  byId("visit").onsubmit = async (event) => {
+    event.preventDefault();
+    const { household, special, on_day, met, reason, text, help } = fields(event.target);
+    await keep("/api/grid/visits", { id: crypto.randomUUID(), household, special: special || null, on_day, met: met === "yes", reason, text, help, typed: new Date().toISOString() });
+    for (const name of ["reason", "text", "help"]) event.target.elements[name].value = "";
+  };
+  byId("household").onsubmit = async (event) => {
+    event.preventDefault();
+    const { people: n, ...body } = fields(event.target);
+    const household = crypto.randomUUID();
+    await keep("/api/grid/households", { id: crypto.randomUUID(), household, grid: which.value, base: 0, body: { ...body, people: Number(n) || 1 } });
+    // It can be visited before it has arrived: the outbox keeps its order.
+    if (plan) {
+      plan.households.push({ id: household, version: 1, body, visited: null, unsettled: 0 });
+      await store("kept", "readwrite", (box) => box.put(plan, person + ":" + which.value));
+      show();
+    }
+    event.target.reset();
+  };
+  byId("special").onsubmit = async (event) => {
+    event.preventDefault();
+    const { level, ...said } = fields(event.target);
+    await keep("/api/grid/special", { id: crypto.randomUUID(), ...said, level: Number(level) });
+    event.target.reset();
+  };
+  byId("fetch").onclick = async () => { await send(); await refresh(); };
+  byId("forget").onclick = async () => {
+    if ((await waiting()).length) { await count(); return; }
+    await store("kept", "readwrite", (box) => box.clear());
+    await caches.delete("grid-shell-1");
+    for (const one of await navigator.serviceWorker.getRegistrations()) await one.unregister();
+    location.href = "/";
+  };
+  which.onchange = refresh;
+  addEventListener("online", () => { signal(); send(); });
+  addEventListener("offline", signal);
+  setInterval(send, 30000);
+  if ("serviceWorker" in navigator) navigator.serviceWorker.register("/grid/sw.js", { scope: "/grid" }).catch(() => {});
+  signal();
+  refresh().then(count).then(send);
+})();
