@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,10 +19,17 @@ from sanqu.catalog.rules.keeping import delete_rule, history_of, rules_of, save_
 from sanqu.catalog.rules.records import KINDS, Rule, Verdict, read_rule, rules_in
 from sanqu.catalog.rules.verdicts import deviations, stability_index
 from sanqu.catalog.rules.watch import close_case, declare_rule_process, evaluate, evaluate_due
+from sanqu.cli.worker import register_jobs
 from sanqu.ground.city import City
 from sanqu.ground.errors import BadInput, NotFound, Refused
+from sanqu.ground.jobs import work
 from sanqu.ground.people.askers import SYSTEM
+from sanqu.ground.people.keys import asker_of_key, make_key
+from sanqu.ground.people.persons import add_person
 from sanqu.lake import Commit, Contract, lake_of
+from sanqu.lines.keeping import save_line
+from sanqu.lines.records import Line
+from sanqu.lines.run import run_line
 
 from .conftest import PEOPLE
 
@@ -187,6 +197,39 @@ def test_a_rule_that_is_taken_away_leaves_no_task(fields: City) -> None:
     assert tasks_for(fields, SYSTEM, below=True)[1] == 0
     with pytest.raises(NotFound):
         delete_rule(fields, "readings", "r", PEOPLE.steward)
+
+
+def test_after_a_run_its_rules_are_asked_and_the_steward_finds_the_task_over_http(
+    fields: City, serve: Callable[[City], str], tmp_path: Path
+) -> None:
+    register_jobs()
+    with fields.db.connection() as conn:
+        person = add_person(conn, SYSTEM, "wang", "王", [("steward", "3308-agri")])
+        key = make_key(conn, SYSTEM, person, "test")
+    with httpx.Client(base_url=serve(fields), headers={"Authorization": key}, timeout=20) as client:
+        said = {"kind": "unique", "title": {"zh": "编号不重", "en": "No doubles"}, "items": ["number"]}
+        made = client.put("/api/catalog/datasets/readings/rules/no-doubles", json=said)
+        assert made.status_code == 200 and made.json()["verdict"]["holds"] is True
+        wrong = client.put("/api/catalog/datasets/readings/rules/moved", json={"kind": "drift", "title": "t", "item": "value", "time": "value"})
+        assert (wrong.status_code, wrong.json()["code"]) == (400, "catalog.rule-time")
+        (tmp_path / "rows.csv").write_text("id,number\n1,a\n2,a\n3,b\n")
+        line = {"name": "by-file", "dataset": "readings", "mode": "append", "source": {"kind": "file", "path": str(tmp_path / "rows.csv")}}
+        save_line(fields, Line.from_descriptor(line), SYSTEM)
+        assert run_line(fields, "by-file").inserted == 3
+        work(fields, until_idle=True)
+        (told,) = client.get("/api/catalog/datasets/readings/rules").json()
+        assert told["verdict"]["holds"] is False and told["verdict"]["bad"] == 2 and "GROUP BY" in told["verdict"]["query"]
+        found = client.get("/api/catalog/datasets/readings/rules/no-doubles/verdicts").json()
+        assert [one["holds"] for one in found] == [False, True]
+        # The steward's own in-tray has the task, and the page of the case leads to the figures.
+        steward = asker_of_key(fields, key)
+        assert steward is not None
+        (task,) = tasks_for(fields, steward)[0]
+        assert task.case == told["case"]
+        page = client.get(f"/cases/{told['case']}?lang=en").text
+        assert "66.67% / 0%" in page and "/datasets/readings?tab=quality" in page
+        assert client.delete("/api/catalog/datasets/readings/rules/no-doubles").status_code == 204
+        assert tasks_for(fields, steward)[1] == 0
 
 
 def test_due_are_rules_whose_rows_changed(fields: City) -> None:

@@ -7,9 +7,9 @@ from typing import Any
 
 from psycopg.types.json import Jsonb
 
-from sanqu.catalog.rules.records import Agreement, Reference, Rule, Told, Verdict, read_rule
+from sanqu.catalog.rules.records import Agreement, Drift, Reference, Rule, Told, Verdict, Volume, read_rule
 from sanqu.ground.city import City
-from sanqu.ground.errors import not_found
+from sanqu.ground.errors import BadInput, not_found
 from sanqu.ground.i18n import Text
 from sanqu.ground.ledger import append
 from sanqu.ground.people.askers import Asker
@@ -32,8 +32,16 @@ RULE_KIND = Text(zh="质量规则", en="quality rule")
 
 
 def save_rule(city: City, rule: Rule, asker: Asker) -> Rule:
-    """Make or change a rule; raises `NotFound` (dataset), `Refused` for one who does not answer for the datasets it asks."""
-    lake_of(city).contract(rule.dataset)
+    """Make or change a rule; raises `NotFound` (dataset), `Refused` for one who does not answer for the datasets it asks,
+    `BadInput` where its `time` is no moment."""
+    contract = lake_of(city).contract(rule.dataset)
+    if isinstance(rule, Drift | Volume) and rule.time in contract.names and contract.field(rule.time).type not in ("date", "datetime"):
+        raise BadInput(
+            "catalog.rule-time",
+            Text(zh=f"{rule.time} 不是日期或时间", en=f"{rule.time} is no date or time"),
+            Text(zh="在 time 里写类型为 date 或 datetime 的数据项", en="Give in time an item of type date or datetime"),
+            rule.dataset,
+        )
     refuse_stranger(city, rule.dataset, asker)
     if isinstance(rule, Reference | Agreement) and rule.other != rule.dataset:
         _refuse_closed(city, rule.other, asker)

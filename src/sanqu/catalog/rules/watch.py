@@ -110,11 +110,16 @@ def _forget(_city: City, conn: Connection, case: Case) -> None:
     conn.execute(FORGET_CASE, (case.number,))
 
 
+def _figure(kind: str, value: float | None) -> str:
+    """A share in percent; what is no share as it is."""
+    return f"{float(value or 0):.4g}" if kind in ("drift", "volume") else f"{float(value or 0) * 100:.4g}%"
+
+
 def _show(city: City, _asker: Asker, case: Case) -> Shown:
     said = case.data
     facts: list[tuple[Text, Text | str]] = [
         (Text(zh="规则", en="Rule"), str(said["rule"])),
-        (Text(zh="数值 / 上限", en="Figure / limit"), f"{float(said['value'] or 0):.4g} / {float(said['limit']):.4g}"),
+        (Text(zh="数值 / 上限", en="Figure / limit"), f"{_figure(said['kind'], said['value'])} / {_figure(said['kind'], said['limit'])}"),
         (Text(zh="检查 / 不符", en="Checked / fail"), f"{int(said['checked']):,} / {int(said['bad']):,}"),
     ]
     with suppress(NotFound):
