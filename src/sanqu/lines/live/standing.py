@@ -20,7 +20,7 @@ from sanqu.lines.live.positions import Position
 from sanqu.lines.records import Line, RunState
 
 COUNTED = ("read", "inserted", "updated", "unchanged", "collapsed", "refused")
-COLUMNS = "line, lane, state, cause, next_try, tries, position, source, gathered, carried, backlog, changed"
+COLUMNS = "line, lane, state, cause, next_try, tries, position, source, carried, backlog, changed"
 
 LIVE_LINES = """
 SELECT l.body, d.version, k.state, k.next_try FROM lines_line l JOIN live_line k ON k.line = l.name
@@ -60,7 +60,6 @@ class Standing:
     tries: int
     position: dict[str, Any]
     source: dict[str, Any]
-    gathered: datetime | None
     carried: datetime | None
     backlog: int
     changed: datetime
