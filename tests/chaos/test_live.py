@@ -9,6 +9,8 @@ import hashlib
 import json
 import os
 import random
+import shutil
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -182,8 +184,17 @@ def sql_step(execute: Callable[[str], Any], transaction: tuple[str, str]) -> Cal
 
 
 @pytest.fixture
-def town(tmp_path: Path) -> Iterator[Town]:
-    made = Town(tmp_path / "town", free_port())
+def folder() -> Iterator[Path]:
+    """Not below pytest's own: another test run on this machine closes that to the user as whom PostgreSQL starts again."""
+    made = Path(tempfile.mkdtemp(prefix="sanqu-chaos-"))
+    made.chmod(0o755)
+    yield made
+    shutil.rmtree(made, ignore_errors=True)
+
+
+@pytest.fixture
+def town(folder: Path) -> Iterator[Town]:
+    made = Town(folder / "town", free_port())
     made.start()
     yield made
     made.stop()
@@ -253,9 +264,9 @@ def make_lines(city: City, postgres_url: str, mysql_port: int) -> None:
         save_line(city, Line.from_descriptor(line), SYSTEM)
 
 
-def test_nothing_is_lost_or_doubled_whatever_dies(town: Town, tmp_path: Path) -> None:
+def test_nothing_is_lost_or_doubled_whatever_dies(town: Town, folder: Path) -> None:
     chance = random.Random(SEED)
-    source = Source(tmp_path / "source")
+    source = Source(folder / "source")
     with mariadb_server("--log-bin=b", "--binlog-format=ROW", "--binlog-row-image=FULL", "--server-id=1") as port:
         harbour = pymysql.connect(host="127.0.0.1", port=port, user="root", password="", autocommit=True)
         cursor = harbour.cursor()
