@@ -7,19 +7,21 @@ from datetime import date
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Body
+from fastapi import APIRouter, Body, Response
 from pydantic import BaseModel, ConfigDict
 from pydantic import Field as Given
 
 from sanqu.cases.asking import ask_units
 from sanqu.cases.delegating import delegate_to, delegations_of, end_delegation
+from sanqu.cases.deploying import files_of, versions_of
 from sanqu.cases.forms import form_schema
 from sanqu.cases.forwarding import escalate_task, forward_task
 from sanqu.cases.history import case_history, case_tasks, find_case, list_cases
 from sanqu.cases.hooks import page_of_task
+from sanqu.cases.migrating import migrate_case
 from sanqu.cases.notices import mark_read, notices_of
 from sanqu.cases.pausing import pause_task, resume_task
-from sanqu.cases.processes import list_processes
+from sanqu.cases.processes import declare_process, list_processes
 from sanqu.cases.records import Case, CaseState, Step, Task, person_label
 from sanqu.cases.returning import return_task
 from sanqu.cases.supervising import answer_supervision, supervise_task, supervisions_of
@@ -43,6 +45,15 @@ class Said(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     text: str = Given(default="", max_length=4000)
+
+
+class Deployed(BaseModel):
+    """A BPMN file, and the decision tables and forms that it names, by their file names."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    bpmn: str
+    files: dict[str, str] = Given(default={}, max_length=50)
 
 
 class Forwarded(BaseModel):
@@ -83,6 +94,7 @@ class StandIn(BaseModel):
 
 
 Result = Annotated[Completed, Body(openapi_examples={"one": {"value": {"result": {"complete": "yes"}}}})]
+Files = Annotated[Deployed, Body(openapi_examples={"one": {"value": {"bpmn": "<definitions>…</definitions>", "files": {}}}})]
 Handed = Annotated[Forwarded, Body(openapi_examples={"one": {"value": {"unit": "330802-slj", "text": "属水利部门职责"}}})]
 Questions = Annotated[Asked, Body(openapi_examples={"one": {"value": {"units": ["330802-slj"], "text": "是否影响行洪？"}}})]
 Demand = Annotated[Demanded, Body(openapi_examples={"one": {"value": {"text": "请三日内办结", "days": 3}}})]
@@ -111,6 +123,32 @@ def step_facts(step: Step) -> dict[str, Any]:
 def processes(city: InCity, _asker: SignedIn) -> dict[str, Any]:
     """The newest version of every process."""
     return {"processes": [asdict(one) | {"title": one.title.model_dump()} for one in list_processes(city)]}
+
+
+@router.get("/api/processes/{name}", summary="流程的版本 · Versions of a process")
+def process_versions(city: InCity, _asker: SignedIn, name: str) -> dict[str, Any]:
+    """Every version, the newest first, with how many cases run on it."""
+    found = versions_of(city, name)
+    return {"versions": [asdict(one.process) | {"title": one.process.title.model_dump(), "open": one.open, "cases": one.cases} for one in found]}
+
+
+@router.post("/api/processes/{name}", status_code=201, summary="发布流程 · Deploy a process")
+def deploy(city: InCity, asker: SignedIn, name: str, said: Files) -> dict[str, Any]:
+    """Keep a BPMN file with its tables and forms as the newest version; for administrators. What cannot run is named with 400."""
+    made = declare_process(city, name, said.bpmn, asker, files=said.files)
+    return asdict(made) | {"title": made.title.model_dump()}
+
+
+@router.get("/api/processes/{name}/{version}/bpmn", summary="流程文件 · The file of a process")
+def process_file(city: InCity, _asker: SignedIn, name: str, version: int) -> Response:
+    """The BPMN file as it was deployed."""
+    return Response(files_of(city, name, version)[0], media_type="application/xml", headers={"content-disposition": f'attachment; filename="{name}.bpmn"'})
+
+
+@router.post("/api/cases/{number}/migrate", summary="换版本 · Move a case to another version")
+def migrate(city: InCity, asker: SignedIn, number: str, version: int | None = None) -> dict[str, Any]:
+    """Let a case go on by another version of its process, or by the newest; for administrators."""
+    return case_facts(migrate_case(city, asker, number, version))
 
 
 @router.get("/api/tasks", summary="待办 · Tasks that wait for me")

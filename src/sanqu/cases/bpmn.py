@@ -269,7 +269,7 @@ def _steps(process: Any, reading: _Reading, owner: str) -> Steps:
     return Steps(
         tasks={n.id: _user_step(n, _lane(n, lanes), reading) for n in nodes.values() if n.kind in PERSONS},
         services={n.id: _title(n.element) for n in nodes.values() if n.kind == "serviceTask"},
-        outcomes={n.get("id"): _properties(n).get("outcome", n.get("id")) for n in ends},
+        outcomes={n.get("id"): properties_of(n).get("outcome", n.get("id")) for n in ends},
         ends={n.get("id"): _title(n) for n in ends},
         scripts={n.id: _script(n, name) for n in nodes.values() if n.kind == "scriptTask"},
         decisions={n.id: _decision(n, reading) for n in nodes.values() if n.kind == "businessRuleTask"},
@@ -302,7 +302,7 @@ def _check_conditions(node: Node, name: str) -> None:
 
 def _user_step(node: Node, lane: str, reading: _Reading) -> UserStep:
     thing = f"{reading.name}: {node.id}"
-    said = _properties(node.element)
+    said = properties_of(node.element)
     unit = said.get("unit", "").strip()
     role = said.get("role", "")
     if not unit:
@@ -382,7 +382,7 @@ def _script(node: Node, name: str) -> str:
 
 def _decision(node: Node, reading: _Reading) -> Decision:
     thing = f"{reading.name}: {node.id}"
-    said = _properties(node.element)
+    said = properties_of(node.element)
     wanted = said.get("decision") or node.element.get(DECISION_REF) or "".join(
         one.text or "" for one in node.element.iter(CALLED_DECISION)
     )  # fmt: skip
@@ -480,7 +480,8 @@ def _inner(element: Any, part: str) -> str:
     return "".join(found.itertext()).strip() if found is not None else ""
 
 
-def _properties(element: Any) -> dict[str, str]:
+def properties_of(element: Any) -> dict[str, str]:
+    """The properties of an element, as the common editors write them."""
     return dict(_each_property(element))
 
 
@@ -493,4 +494,4 @@ def _each_property(element: Any) -> Iterator[tuple[str, str]]:
 
 def _title(element: Any) -> Text:
     zh = str(element.get("name") or element.get("id"))
-    return Text(zh=zh, en=_properties(element).get("title.en", ""))
+    return Text(zh=zh, en=properties_of(element).get("title.en", ""))

@@ -296,6 +296,19 @@ class Running:
         again.id = new
         return new
 
+    def predict(self) -> None:
+        """Work out anew what may come after where the case stands, once its process has changed."""
+        for task in list(self._tasks()):
+            if isinstance(task.task_spec, MultiInstanceTask) and task.state == TaskState.STARTED:
+                # Its children are its instances; what comes after them stands beside.
+                after = [task._add_child(output, TaskState.FUTURE) for output in task.task_spec.outputs]
+                for child in after:
+                    child.task_spec._predict(child, mask=TaskState.NOT_FINISHED_MASK)
+            elif task.state & (TaskState.READY | TaskState.WAITING) or (
+                isinstance(task.task_spec, SubWorkflowTask) and task.state == TaskState.STARTED
+            ):
+                task.task_spec._predict(task, mask=TaskState.NOT_FINISHED_MASK)
+
     def _engine_steps(self, left: int) -> int:
         counted = 0
 

@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Form, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from markupsafe import Markup
+from starlette.datastructures import UploadFile
 
 from sanqu.cases.asking import ask_units
 from sanqu.cases.deadlines import working_days_between
 from sanqu.cases.delegating import delegate_to, delegations_of, end_delegation
+from sanqu.cases.deploying import files_of, versions_of
+from sanqu.cases.diagram import Mark, diagram_of
 from sanqu.cases.forms import Field
 from sanqu.cases.forwarding import escalate_task, forward_task
 from sanqu.cases.history import case_history, case_tasks, find_case, list_cases
 from sanqu.cases.hooks import page_of_task, shown_of
+from sanqu.cases.migrating import migrate_case
 from sanqu.cases.notices import count_waiting, mark_read, notices_of
 from sanqu.cases.pausing import pause_task, resume_task
+from sanqu.cases.processes import declare_process, list_processes
 from sanqu.cases.records import Case, Task, person_label
 from sanqu.cases.returning import return_task
 from sanqu.cases.rights import may_act
@@ -27,8 +33,8 @@ from sanqu.cases.work import claim_task, comment_on, comments_in, complete_task,
 from sanqu.ground.city import City
 from sanqu.ground.clock import CITY_ZONE, now
 from sanqu.ground.errors import BadInput, NotFound
-from sanqu.ground.http import InCity, Paging, SignedIn, asker_of, city_of
-from sanqu.ground.i18n import Text
+from sanqu.ground.http import InCity, Paging, SignedIn, asker_of, city_of, lang_of
+from sanqu.ground.i18n import Lang, Text
 from sanqu.ground.pages import add_to_pages, render
 from sanqu.ground.people.askers import Asker
 
@@ -77,6 +83,42 @@ def notices(request: Request, city: InCity, asker: SignedIn, page: Paging) -> HT
     return answer
 
 
+@router.get("/cases/processes")
+def processes(request: Request, city: InCity, asker: SignedIn) -> HTMLResponse:
+    """Every process in its newest version."""
+    return render(request, "cases/processes.html", processes=list_processes(city), fault=None, **TOOLS)
+
+
+@router.get("/cases/processes/{name}")
+def one_process(request: Request, city: InCity, asker: SignedIn, name: str, version: int | None = None) -> HTMLResponse:
+    """A process: its versions, and the drawing of one."""
+    versions = versions_of(city, name)
+    shown = next((one for one in versions if one.process.version == version), versions[0])
+    xml, files = files_of(city, name, shown.process.version)
+    drawing = Markup(diagram_of(xml, lang_of(request)))
+    return render(request, "cases/process.html", versions=versions, shown=shown, drawing=drawing, files=files, **TOOLS)
+
+
+@router.post("/cases/processes")
+async def deploy(request: Request, city: InCity, asker: SignedIn) -> Response:
+    """Deploy a process from files; what cannot run is named beside the form."""
+    form = await request.form(max_files=30, max_part_size=2_000_000)
+    files = {one.filename: (await one.read()).decode("utf-8", "replace") for one in form.getlist("files") if isinstance(one, UploadFile) and one.filename}
+    drawn = next((name for name in files if name.endswith(".bpmn")), None)
+    name = str(form.get("name") or "").strip() or (drawn or "").removesuffix(".bpmn")
+    try:
+        made = declare_process(city, name, files.pop(drawn) if drawn else "", asker, files=files)
+    except BadInput as fault:
+        return render(request, "cases/processes.html", fault.status, processes=list_processes(city), fault=fault, **TOOLS)
+    return RedirectResponse(f"/cases/processes/{made.name}", 303)
+
+
+@router.post("/cases/{number}/migrate")
+def migrate(city: InCity, asker: SignedIn, number: str) -> Response:
+    """Move a case to the newest version of its process."""
+    return _back(migrate_case(city, asker, number).number)
+
+
 @router.get("/cases/leave")
 def leave(request: Request, city: InCity, asker: SignedIn) -> HTMLResponse:
     """Who stands in for me while I am away, and for whom I do."""
@@ -102,6 +144,8 @@ def show_case(
         neighbours = [(str(r["code"]), Text(zh=str(r["title_zh"]), en=str(r["title_en"]))) for r in conn.execute(NEIGHBOURS, (acted,))]
     demands = supervisions_of(city, case)
     steps, comments = case_history(city, asker, number), comments_in(city, case)
+    newest = versions_of(city, case.process)[0].process.version
+    drawing = Markup(diagram_of(files_of(city, case.process, case.version)[0], lang_of(request), marks_of(tasks, lang_of(request))))
     people = {case.applicant, *(step.actor for step in steps), *(one.actor for one in comments)}
     people |= {one.actor for one in demands} | {one.answered_by for one in demands if one.answered_by}
     people |= {label for task in tasks for label in (task.claimed_by, task.done_by) if label}
@@ -111,7 +155,7 @@ def show_case(
         "names": persons_named(city, people), "mine": case.applicant == person_label(asker),
         "units": units_named(city, {case.unit, *(task.unit for task in tasks), *(task.escalated_to for task in tasks)}),
         "pages": {task.id: page_of_task(case, task.name) for task, _ in open_tasks}, "me": person_label(asker),
-        "superior": superior, "neighbours": neighbours, "demands": demands,
+        "drawing": drawing, "newest": newest, "superior": superior, "neighbours": neighbours, "demands": demands,
     }  # fmt: skip
     return render(request, "cases/case.html", status, **context, **TOOLS)
 
@@ -249,6 +293,15 @@ def took(start: datetime, end: datetime) -> Text:
         return Text(zh=f"{hours} 小时", en=f"{hours} h")
     days = working_days_between(start, end)
     return Text(zh=f"{days} 个工作日", en=f"{days} working days")
+
+
+def marks_of(tasks: Sequence[Task], lang: Lang) -> dict[str, Mark]:
+    """How the elements of a process stand in a case, with how long each took."""
+    marks: dict[str, Mark] = {}
+    for task in (one for one in tasks if one.asked_for is None and one.state in ("done", "ready")):
+        end = task.done_at or now()
+        marks[task.name] = Mark("now" if task.state == "ready" else "done", took(task.made, end).in_(lang))
+    return marks
 
 
 def left_of(task: Task) -> Text:

@@ -18,6 +18,7 @@ from sanqu.ground.i18n import Lang
 ROOMS = {
     "line": ("sanqu.lines.commands", "数据专线：新建、运行、查看、隔离区 · lines: add, run, watch, quarantine"),
     "catalog": ("sanqu.catalog.commands", "目录：搜索、收割、质量、开放清单 · catalogue: search, harvest, quality, open list"),
+    "case": ("sanqu.cases.commands", "办件：发布流程、换版本、导出 · cases: deploy processes, move cases, export"),
     "ledger": ("sanqu.cli.ledger", "账本：核验、证明 · ledger: verify, prove"),
     "lake": ("sanqu.cli.lake", "数据湖：数据集、快照、维护 · lake: datasets, snapshots, upkeep"),
     "people": ("sanqu.cli.people", "人员：登录链接、密钥 · people: sign-in links, keys"),

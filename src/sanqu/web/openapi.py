@@ -54,6 +54,8 @@ EXAMPLES: tuple[tuple[str, str, Any], ...] = (
     ("/api/grid", "grid", "330802005001-g1"),
     ("/api/events/", "number", "20260309-000001"),
     ("/api/cases/", "number", "20260309-000001"),
+    ("/api/processes/", "name", "data-application"),
+    ("/api/processes/", "version", 1),
     ("", "dataset", "plan-goals"),
     ("", "name", "plan-goals"),
     ("", "resource", "plan-goals"),
