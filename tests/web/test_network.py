@@ -113,6 +113,8 @@ def test_a_subscription_that_is_not_delivered_is_named_on_the_map_with_its_cause
     # Trouble first; what rests is folded.
     assert admin.locator("section.lane").evaluate_all("all => all.map(one => one.dataset.lane)") == ["governance", "general"]
     expect(admin.locator("details.resting .st-line[data-line='levels-quiet']")).to_be_hidden()
+    admin.goto("/live?state=trouble")
+    expect(admin.locator(".st-line")).to_have_count(1)
     told.get_by_role("link", name="127.0.0.1").click()
     expect(admin.locator("main")).to_contain_text("HTTP 500")
 

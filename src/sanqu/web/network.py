@@ -104,9 +104,11 @@ def network(
     """The map, and the table beside it."""
     refuse_others(asker)
     every = watch_lines(city, asker)
-    found = narrowed(every, lane=lane, state=state, q=q)
     readers = readers_of(city, {one.line.dataset for one in every})
     lagging = {name for name, held in readers.items() if any(reader.trouble for reader in held)}
+    found = narrowed(every, lane=lane, state="" if state == "trouble" else state, q=q)
+    if state == "trouble":
+        found = [one for one in found if one.trouble or one.line.dataset in lagging]
     # What has trouble comes first, where not all can be drawn and in the table.
     found.sort(key=lambda one: (one.trouble is None, one.line.dataset not in lagging, one.state in RESTING, not one.line.live, one.line.name))
     drawn = found[:MOST_DRAWN]
