@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import socket
+import threading
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import httpx
@@ -23,6 +26,8 @@ PAGE_ROWS = 10_000
 # The other city says that it is there at least so often; whoever is silent for longer is gone.
 SILENT_SECONDS = 40.0
 LAST = 2**31
+# How often it is looked whether the line should stop.
+LOOK_SECONDS = 0.25
 
 
 class Reload(Exception):
@@ -43,6 +48,8 @@ def gather(gathering: Gathering) -> None:
     except Reload:
         keep_source(gathering.city, line.name, loaded=False)
     except httpx.HTTPError as fault:
+        if gathering.stopping():
+            return
         raise Unavailable(
             "live.city-away",
             Text(zh=f"对方城市没有响应：{type(fault).__name__}", en=f"The other city does not answer: {type(fault).__name__}"),
@@ -113,7 +120,7 @@ def _follow(gathering: Gathering, client: httpx.Client) -> None:
     writer = Writer(gathering)
     follower = _Follower(writer, end if whole else start, 0 if whole or gathering.contract.primaryKey else number)
     address = f"/api/feed/{gathering.line.source.dataset}"
-    with client.stream("GET", address, params={"after": follower.snapshot}) as answer:
+    with client.stream("GET", address, params={"after": follower.snapshot}) as answer, _left_at_once(gathering, answer):
         if answer.status_code != 200:
             answer.read()
             _said(gathering, answer)
@@ -127,6 +134,26 @@ def _follow(gathering: Gathering, client: httpx.Client) -> None:
                 raise Reload
             if kind == "change":
                 follower.take(number, data)
+
+
+@contextmanager
+def _left_at_once(gathering: Gathering, answer: httpx.Response) -> Iterator[None]:
+    """A feed in which nothing happens is left as soon as the line should stop, not at its next word."""
+    done = threading.Event()
+
+    def watch() -> None:
+        while not done.wait(LOOK_SECONDS):
+            if gathering.stopping():
+                with suppress(OSError, KeyError, AttributeError):
+                    answer.extensions["network_stream"].get_extra_info("socket").shutdown(socket.SHUT_RDWR)
+                return
+
+    watching = threading.Thread(target=watch, name=f"leave {gathering.line.name}", daemon=True)
+    watching.start()
+    try:
+        yield
+    finally:
+        done.set()
 
 
 def _events(lines: Iterator[str]) -> Iterator[tuple[str, int, dict[str, Any]]]:
