@@ -24,7 +24,7 @@ from sanqu.governance.households import (
     record_visit,
     save_household,
 )
-from sanqu.ground.http import InCity, SignedIn, lang_of
+from sanqu.ground.http import InCity, Paging, SignedIn, lang_of
 from sanqu.ground.i18n import say
 from sanqu.ground.pages import render
 
@@ -114,11 +114,26 @@ def service_worker() -> Response:
 
 @router.get("/plan")
 def plan_page(
-    request: Request, city: InCity, asker: SignedIn, grid: str = "", level: Annotated[str, Query(pattern="^[123]?$")] = ""
+    request: Request,
+    city: InCity,
+    asker: SignedIn,
+    page: Paging,
+    grid: str = "",
+    level: Annotated[str, Query(pattern="^[123]?$")] = "",
 ) -> HTMLResponse:
     """Who was to be visited and was not, and why; for workers and those above them."""
     rows = missed(city, asker, grid=grid or None, level=int(level) if level else None)
-    return render(request, "governance/plan.html", rows=rows, grids=grids_below(city, asker), grid=grid, level=level)
+    shown = rows[page.offset : page.offset + page.limit]
+    return render(
+        request,
+        "governance/plan.html",
+        rows=shown,
+        total=len(rows),
+        page=page,
+        grids=grids_below(city, asker),
+        grid=grid,
+        level=level,
+    )
 
 
 @router.get("/plan.csv")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import datetime
 from typing import Any
 
@@ -57,19 +59,31 @@ def tell_reporters(conn: Connection, event: Event, at: datetime, zh: str, en: st
         tell(conn, [one.reporter], at, Text(zh=f"{zh}：{one.title}", en=f"{en}: {one.title}"), f"/my/events/{one.number}")
 
 
-def moment_of(case: Case) -> datetime:
-    """When the step is being taken: a replayed case carries its own clock in its data."""
-    said = case.data.get("clock")
-    return datetime.fromisoformat(said) if isinstance(said, str) else now()
+_moment: ContextVar[datetime | None] = ContextVar("moment", default=None)
+
+
+@contextmanager
+def at_moment(at: datetime) -> Iterator[None]:
+    """Date what the steps within write by `at`: for days that are replayed."""
+    token = _moment.set(at)
+    try:
+        yield
+    finally:
+        _moment.reset(token)
+
+
+def moment() -> datetime:
+    """When the step is being taken."""
+    return _moment.get() or now()
 
 
 def _accepted(_city: City, conn: Connection, case: Case) -> None:
-    conn.execute(ACCEPTED, {"at": moment_of(case), "number": case.number})
-    tell_reporters(conn, event_of(conn, case.number), moment_of(case), "已受理", "Accepted")
+    conn.execute(ACCEPTED, {"at": moment(), "number": case.number})
+    tell_reporters(conn, event_of(conn, case.number), moment(), "已受理", "Accepted")
 
 
 def _sort(_city: City, conn: Connection, case: Case) -> Mapping[str, Any]:
-    conn.execute(SORTING, {"at": moment_of(case), "number": case.number})
+    conn.execute(SORTING, {"at": moment(), "number": case.number})
     event = event_of(conn, case.number)
     place = Place(event.lon, event.lat, event.grid, event.village, event.town, event.county)
     return {"handlers": handlers_at(conn, place, [unit for unit in (event.lead, *event.partners) if unit])}
@@ -78,7 +92,7 @@ def _sort(_city: City, conn: Connection, case: Case) -> Mapping[str, Any]:
 def _dispatched(_city: City, conn: Connection, case: Case) -> Mapping[str, Any]:
     lead = case.data["handler"]
     partners = [one for one in dict.fromkeys((case.data.get("partner_a"), case.data.get("partner_b"))) if one and one != lead]
-    at = moment_of(case)
+    at = moment()
     conn.execute(DISPATCHED, {"at": at, "number": case.number, "lead": lead, "partners": partners})
     for unit in (lead, *partners):
         # Whose in-tray it is now; colleagues of a large office find it there.
@@ -89,21 +103,21 @@ def _dispatched(_city: City, conn: Connection, case: Case) -> Mapping[str, Any]:
 
 
 def _handled(_city: City, conn: Connection, case: Case) -> None:
-    conn.execute(HANDLED, {"at": moment_of(case), "number": case.number, "outcome": str(case.data.get("answer") or "")})
+    conn.execute(HANDLED, {"at": moment(), "number": case.number, "outcome": str(case.data.get("answer") or "")})
 
 
 def _again(_city: City, conn: Connection, case: Case) -> None:
-    conn.execute(AGAIN, {"at": moment_of(case), "number": case.number})
+    conn.execute(AGAIN, {"at": moment(), "number": case.number})
 
 
 def _close(_city: City, conn: Connection, case: Case) -> None:
-    at = moment_of(case)
+    at = moment()
     conn.execute(CLOSED, {"at": at, "number": case.number})
     tell_reporters(conn, event_of(conn, case.number), at, "已办结，请您评价", "Closed; please rate it")
 
 
 def _rated(_city: City, conn: Connection, case: Case) -> Mapping[str, Any]:
-    at, event = moment_of(case), event_of(conn, case.number)
+    at, event = moment(), event_of(conn, case.number)
     rating = int(case.data["rating"]) if case.data.get("rating") else None
     if rating is not None:
         conn.execute(RATED, {"at": at, "number": case.number, "rating": rating})
@@ -116,7 +130,7 @@ def _rated(_city: City, conn: Connection, case: Case) -> Mapping[str, Any]:
 
 
 def _refuse(_city: City, conn: Connection, case: Case) -> None:
-    at = moment_of(case)
+    at = moment()
     conn.execute(ENDED, {"at": at, "number": case.number, "state": "refused", "outcome": str(case.data.get("note") or "")})
     tell_reporters(conn, event_of(conn, case.number), at, "不予受理", "Not accepted")
 
@@ -138,7 +152,7 @@ def _merge(_city: City, conn: Connection, case: Case) -> None:
             ),
             into[:40] or case.number,
         )
-    at = moment_of(case)
+    at = moment()
     conn.execute("UPDATE governance_event SET merged_into = %s WHERE merged_into = %s", (target.number, case.number))
     conn.execute(MERGED, {"at": at, "number": case.number, "into": target.number})
     event = event_of(conn, case.number)
@@ -151,7 +165,7 @@ def _merge(_city: City, conn: Connection, case: Case) -> None:
 def _ended(_city: City, conn: Connection, case: Case) -> None:
     if case.state == "withdrawn" and event_of(conn, case.number).is_open:
         why = str(case.data.get("withdrawn_because") or "")
-        conn.execute(ENDED, {"at": moment_of(case), "number": case.number, "state": "withdrawn", "outcome": why})
+        conn.execute(ENDED, {"at": moment(), "number": case.number, "state": "withdrawn", "outcome": why})
 
 
 def _shown(city: City, asker: Asker, case: Case) -> Shown:

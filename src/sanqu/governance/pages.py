@@ -12,6 +12,7 @@ from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Resp
 
 from sanqu.cases.pages import TOOLS, persons_named, units_named
 from sanqu.cases.rights import may_act
+from sanqu.cases.supervising import supervisions_of
 from sanqu.cases.work import complete_task, find_task
 from sanqu.governance import grid_pages, my_pages, open311
 from sanqu.governance.events import Course, Wanted, course_of, export_events, find_event, list_events
@@ -226,9 +227,16 @@ def course_context(city: City, asker: Asker, course: Course) -> dict[str, Any]:
     with city.db.connection() as conn:
         open_tasks = [(task, may_act(conn, asker, task)) for task in tasks if task.state == "ready"]
     units = {event.grid, event.village, event.town, event.county, event.lead, *event.partners, *(task.unit for task in tasks)}
-    people = {step.actor for step in course.steps} | {task.done_by for task in tasks if task.done_by} | {event.reporter}
+    demands = supervisions_of(city, course.case) if course.case else []
+    people = (
+        {step.actor for step in course.steps}
+        | {one.actor for one in demands}
+        | {task.done_by for task in tasks if task.done_by}
+        | {event.reporter}
+    )
     return {
         "event": event, "case": course.case, "course": course, "open_tasks": open_tasks, "done_tasks": [t for t in tasks if t.state == "done"],
+        "demands": demands,
         "photos": photos_of(city, event.id), "units": units_named(city, units), "names": persons_named(city, people),
         "matters": {one.code: one for one in list_matters(city, retired=True)}, "at": now(),
     }  # fmt: skip
