@@ -8,7 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sanqu.cases.forwarding import forward_task
 from sanqu.cases.notices import notices_of
+from sanqu.cases.supervising import supervise_task
 from sanqu.cases.timers import fire_timers
 from sanqu.cases.work import tasks_for, withdraw_case
 from sanqu.governance.alike import Report, best_match, likeness
@@ -217,3 +219,18 @@ def test_what_is_far_is_never_the_same(metres: float, words: str) -> None:
         assert found is None
     elif words == "村口路面有个大坑":
         assert found == "n" or metres > 299
+
+
+def test_a_superior_supervises_an_event_and_a_task_is_forwarded(county: County) -> None:
+    event = county.report()
+    county.act(county.town, event, "accept", decision="accept")
+    (task,) = [one for one in course_of(county.city, event).tasks if one.state == "ready"]
+    supervise_task(county.city, county.above, task.id, "雨季前办完")
+    assert any("督办" in one for one in told(county, county.roads))
+    # To whom it is handed sees it, though the record does not name them.
+    with pytest.raises(NotFound):
+        find_event(county.city, county.other_town, event.number)
+    forward_task(county.city, county.roads, task.id, "330802002", "在府山街道一侧")
+    assert find_event(county.city, county.other_town, event.number).number == event.number
+    county.act(county.other_town, event, "handle", result="done", answer="已修补")
+    assert newest(county, event).state == "verifying"

@@ -35,12 +35,15 @@ count(e.rating) AS rated,
 avg(e.rating) AS rating,
 percentile_cont(0.5) WITHIN GROUP (ORDER BY extract(epoch FROM e.closed - e.reported) / 3600) FILTER (WHERE e.state = 'closed') AS hours
 """
+# The units and all of them together, in one pass.
 BY: dict[Level, str] = {
-    level: f"SELECT s.*, u.title_zh, u.title_en FROM (SELECT e.{level} AS unit, {FIGURES} {FILTERS} GROUP BY e.{level}) s "
-    f"LEFT JOIN org_unit u ON u.code = s.unit ORDER BY s.unit NULLS LAST"
+    level: f"""
+SELECT s.*, u.title_zh, u.title_en FROM (
+    SELECT e.{level} AS unit, grouping(e.{level}) = 1 AS whole, {FIGURES} {FILTERS} GROUP BY GROUPING SETS ((e.{level}), ())
+) s LEFT JOIN org_unit u ON u.code = s.unit ORDER BY s.unit NULLS LAST
+"""
     for level in ("county", "town", "village", "grid")
 }
-WHOLE = f"SELECT {FIGURES} {FILTERS}"
 WEEKS = f"""
 SELECT date_trunc('week', e.reported AT TIME ZONE 'Asia/Shanghai')::date AS week, count(*) AS events,
        count(*) FILTER (WHERE e.state = 'closed' AND e.closed <= e.due) AS on_time
@@ -102,14 +105,14 @@ def period_of(period: Period, at: datetime | None = None) -> tuple[datetime | No
 def scores(city: City, asker: Asker, wanted: Wanted, level: Level, at: datetime | None = None) -> tuple[Score, list[Score]]:
     """The figures of all events that are wanted and that the asker may see, and those of each unit of `level`."""
     with city.db.connection() as conn:
-        given = params_of(conn, asker, wanted, at)
-        whole = conn.execute(WHOLE, given).fetchone()
-        rows = conn.execute(BY[level], given).fetchall()
-    assert whole is not None
-    named = [
-        (row, Text(zh=row["title_zh"] or "地点不明", en=row["title_en"] or row["title_zh"] or "Place not known")) for row in rows
-    ]
-    return score_from(whole, Text(zh="合计", en="All")), [score_from(row, title) for row, title in named]
+        rows = conn.execute(BY[level], params_of(conn, asker, wanted, at)).fetchall()
+    whole = next(row for row in rows if row["whole"])
+    return score_from(whole, Text(zh="合计", en="All")), [score_from(row, _title(row)) for row in rows if not row["whole"]]
+
+
+def _title(row: dict[str, Any]) -> Text:
+    zh = row["title_zh"] or "地点不明"
+    return Text(zh=zh, en=row["title_en"] or (zh if row["title_zh"] else "Place not known"))
 
 
 def weeks(city: City, asker: Asker, wanted: Wanted) -> list[dict[str, Any]]:
