@@ -51,8 +51,15 @@ def test_a_notice_reaches_those_who_follow(county: County) -> None:
     assert notices_of(county.city, county.li)[1] == 0
     leave(county.city, county.wang, VILLAGE)
     assert memberships(county.city, county.wang) == []
-    with pytest.raises(BadInput):
-        follow(county.city, county.wang, "3308", "resident")
+    for strange in ("3308", "330802001001-g1"):
+        with pytest.raises(BadInput):
+            follow(county.city, county.wang, strange, "resident")
+    # By name, where only one has it.
+    follow(county.city, county.wang, "坊门街", "resident")
+    assert [one["unit"] for one in memberships(county.city, county.wang)] == [VILLAGE]
+    for nobody in ("", "没有这个村", "%"):
+        with pytest.raises(SanquError):
+            follow(county.city, county.wang, nobody, "resident")
 
 
 def test_a_secret_vote_joins_nobody_to_a_ballot(county: County) -> None:

@@ -25,11 +25,17 @@ from sanqu.ground.people.units import Unit, unit
 
 MemberKind = Literal["resident", "villager", "enterprise"]
 MEMBER_KINDS: tuple[MemberKind, ...] = ("resident", "villager", "enterprise")
+MOST_NAMED = 6
 PLACE_KINDS = ("village", "town", "department")
 MOST_TOLD = 20_000
 MOST_CHOICES, LONGEST_CHOICE, LONGEST_TITLE, LONGEST_TEXT, MOST_DAYS = 20, 100, 120, 8000, 60
 
 FOLLOW = "INSERT INTO governance_member (person, unit, kind) VALUES (%s, %s, %s) ON CONFLICT (person, unit) DO UPDATE SET kind = excluded.kind, confirmed_by = CASE WHEN governance_member.kind = excluded.kind THEN governance_member.confirmed_by END"
+NAMED = """
+SELECT u.code, u.title_zh, coalesce(p.title_zh, '') AS town FROM org_unit u LEFT JOIN org_unit p ON p.code = u.parent
+WHERE u.code = %(said)s OR u.kind = 'village' AND (strpos(u.title_zh, %(said)s) > 0 OR strpos(lower(u.title_en), lower(%(said)s)) > 0)
+ORDER BY u.code LIMIT %(most)s
+"""
 LEAVE = "DELETE FROM governance_member WHERE person = %s AND unit = %s"
 CONFIRM = "UPDATE governance_member SET confirmed_by = %s WHERE person = %s AND unit = %s RETURNING kind"
 MINE = """
@@ -112,8 +118,11 @@ def check_runs(asker: Asker, of: Unit) -> None:
 
 
 def follow(city: City, asker: Asker, code: str, kind: MemberKind) -> None:
-    """Follow a village, community or park; whoever says to be of another kind is to be confirmed anew. Raises `NotFound`, `BadInput`."""
-    of = unit(city, code.strip())
+    """Follow a village, community or park, by its code or its name; whoever says to be of another kind is to be confirmed anew.
+
+    Raises `NotFound`, `BadInput` for a name that several have, naming them with their towns.
+    """
+    of = _named(city, code.strip()[:100])
     if of.kind not in PLACE_KINDS:
         raise BadInput(
             "governance.follow",
@@ -123,6 +132,22 @@ def follow(city: City, asker: Asker, code: str, kind: MemberKind) -> None:
         )
     with city.db.connection() as conn:
         conn.execute(FOLLOW, (asker.user_id, of.code, kind))
+
+
+def _named(city: City, said: str) -> Unit:
+    """The unit with that code, or the one village whose name holds what was said."""
+    rows = city.db.all(NAMED, {"said": said, "most": MOST_NAMED + 1}) if said else []
+    if exact := [row for row in rows if row["code"] == said or row["title_zh"] == said]:
+        rows = exact
+    if len(rows) > 1:
+        names = "、".join(f"{row['town']}{row['title_zh']} {row['code']}" for row in rows[:MOST_NAMED])
+        raise BadInput(
+            "governance.several",
+            Text(zh=f"有好几个叫这个名字：{names}", en=f"Several have this name: {names}"),
+            Text(zh="写全名称，或填代码", en="Write the whole name, or the code"),
+            said,
+        )
+    return unit(city, str(rows[0]["code"]) if rows else said)
 
 
 def leave(city: City, asker: Asker, code: str) -> None:
