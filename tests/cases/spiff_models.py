@@ -23,7 +23,7 @@ from sanqu.cases.bpmn import Drawn, read_process
 from sanqu.cases.conditions import run_script
 from sanqu.cases.dmn import decide, read_decisions
 from sanqu.cases.elements import MODEL, PERSONS, tag_of
-from sanqu.cases.engine import Running, Waiting, spec_of
+from sanqu.cases.engine import Plan, Running, Waiting, spec_of
 from sanqu.ground.errors import SanquError
 
 CAMUNDA = "{http://camunda.org/schema/1.0/bpmn}"
@@ -90,12 +90,12 @@ def run(drawn: Drawn, spec: dict[str, Any]) -> tuple[str, str]:
             names.update(said)
         return said
 
-    running = Running.begun(spec, names, drawn.steps.loops, collected)
+    running = Running.begun(Plan.of(spec), names, drawn.steps.loops, collected)
     running.advance(serve)
     for act in range(MOST_ACTS):
         if running.end() is not None:
             return "runs", ""
-        running = Running.restored(spec, json.loads(json.dumps(running.saved())), names, drawn.steps.loops, collected)
+        running = Running.restored(Plan.of(spec), json.loads(json.dumps(running.saved())), names, drawn.steps.loops, collected)
         task = next(iter(running.user_tasks()), None)
         event = next(iter(running.events()), None)
         # By turns, so that what goes round until a timer runs out comes to its end.

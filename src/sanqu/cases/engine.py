@@ -144,6 +144,20 @@ def _for_engine(root: Any) -> Any:
 
 
 @dataclass(frozen=True)
+class Plan:
+    """A process as the engine runs it; not to be shared by threads."""
+
+    main: Any
+    within: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, spec: dict[str, Any]) -> Plan:
+        """The plan in what `spec_of` made; processes deployed before there were subprocesses hold only themselves."""
+        main, within = (spec["spec"], spec["subprocess_specs"]) if "subprocess_specs" in spec else (spec, {})
+        return cls(SERIALIZER.from_dict(deepcopy(main)), {name: SERIALIZER.from_dict(deepcopy(one)) for name, one in within.items()})
+
+
+@dataclass(frozen=True)
 class Waiting:
     """What waits in a case: its number in the engine, its element's id, and what its instance of a loop says."""
 
@@ -170,22 +184,19 @@ class Running:
 
     @classmethod
     def begun(
-        cls, spec: dict[str, Any], names: Mapping[str, Any], loops: Mapping[str, Loop] = {},
+        cls, plan: Plan, names: Mapping[str, Any], loops: Mapping[str, Loop] = {},
         collected: Callable[[str, dict[str, Any]], None] = lambda name, said: None,
     ) -> Running:  # fmt: skip
         """A case at the start of a process."""
-        main, within = _specs(spec)
-        specs = {name: SERIALIZER.from_dict(deepcopy(one)) for name, one in within.items()}
-        return cls(BpmnWorkflow(SERIALIZER.from_dict(deepcopy(main)), specs), names, loops, collected)
+        return cls(BpmnWorkflow(plan.main, dict(plan.within)), names, loops, collected)
 
     @classmethod
     def restored(
-        cls, spec: dict[str, Any], state: dict[str, Any], names: Mapping[str, Any], loops: Mapping[str, Loop] = {},
+        cls, plan: Plan, state: dict[str, Any], names: Mapping[str, Any], loops: Mapping[str, Loop] = {},
         collected: Callable[[str, dict[str, Any]], None] = lambda name, said: None,
     ) -> Running:  # fmt: skip
         """A case where it stood when `saved` was called."""
-        main, within = _specs(spec)
-        whole = {**state, "spec": main, "subprocess_specs": within}
+        whole = {**state, "spec": plan.main, "subprocess_specs": dict(plan.within)}
         return cls(SERIALIZER.from_dict(whole), names, loops, collected)
 
     def saved(self) -> dict[str, Any]:
@@ -369,11 +380,6 @@ class Running:
 
     def _ready(self) -> list[Any]:
         return list(self._workflow.get_tasks(state=TaskState.READY, manual=True))
-
-
-def _specs(spec: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The process and what is within it; processes deployed before there were subprocesses hold only the first."""
-    return (spec["spec"], spec["subprocess_specs"]) if "subprocess_specs" in spec else (spec, {})
 
 
 def _is_instance(task: Any) -> bool:

@@ -10,6 +10,7 @@ from typing import Any
 from SpiffWorkflow.util.task import TaskState
 
 from sanqu.cases.bpmn import Steps
+from sanqu.cases.engine import Plan
 from sanqu.cases.history import note_step
 from sanqu.cases.records import Case
 from sanqu.cases.steps import Held, hold, move_on
@@ -74,7 +75,7 @@ def _moved(conn: Connection, case: Case, target: dict[str, Any]) -> Held:
     for within in state["subprocesses"].values():
         _fit(within["tasks"], old.get(within["spec"], {}), new.get(within["spec"], {}), case)
     conn.execute(MOVE, (target["version"], case.id))
-    moved = Held.of(replace(case, version=int(target["version"])), Steps.model_validate(target["steps"]), target["spec"], state)
+    moved = Held.of(replace(case, version=int(target["version"])), Steps.model_validate(target["steps"]), Plan.of(target["spec"]), state)
     moved.running.predict()
     return moved
 

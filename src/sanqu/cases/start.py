@@ -9,11 +9,10 @@ from uuid import uuid4
 
 from psycopg.types.json import Jsonb
 
-from sanqu.cases.bpmn import Steps
 from sanqu.cases.history import note_step
 from sanqu.cases.processes import newest_process
 from sanqu.cases.records import Case, person_label
-from sanqu.cases.steps import Held, check_data, move_on, within
+from sanqu.cases.steps import Held, check_data, move_on, read_plan, within
 from sanqu.ground.city import City
 from sanqu.ground.clock import CITY_ZONE, now
 from sanqu.ground.database import Connection
@@ -24,7 +23,6 @@ from sanqu.ground.people.askers import Asker
 LONGEST_TITLE = 200
 LONGEST_SUBJECT = 200
 
-SPEC = "SELECT spec, steps FROM case_process WHERE name = %s AND version = %s"
 NUMBER = "SELECT nextval('case_number') AS n"
 IS_UNIT = "SELECT 1 FROM org_unit WHERE code = %s"
 ADD = """
@@ -57,7 +55,7 @@ def start_case(
         )  # fmt: skip
         held_by.execute(ADD, {**_row(case), "data": Jsonb(given)})
         note_step(held_by, case, at, asker.label, "started", facts={"subject": subject, "unit": unit})
-        return move_on(city, held_by, _begun(held_by, case), at)
+        return move_on(city, held_by, _begun(held_by, case, declared.created), at)
 
 
 def _check(asker: Asker, title: str, subject: str) -> None:
@@ -93,7 +91,5 @@ def _row(case: Case) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _begun(conn: Connection, case: Case) -> Held:
-    row = conn.execute(SPEC, (case.process, case.version)).fetchone()
-    assert row is not None
-    return Held.of(case, Steps.model_validate(row["steps"]), row["spec"], None)
+def _begun(conn: Connection, case: Case, declared: datetime) -> Held:
+    return Held.of(case, *read_plan(conn, case.process, case.version, declared), None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -17,7 +18,7 @@ from sanqu.cases.conditions import run_script, value_of
 from sanqu.cases.deadlines import Deadline, Due, deadline_of
 from sanqu.cases.decisions import newest_table
 from sanqu.cases.dmn import decide
-from sanqu.cases.engine import Running, Waiting
+from sanqu.cases.engine import Plan, Running, Waiting
 from sanqu.cases.forms import with_options
 from sanqu.cases.history import note_step
 from sanqu.cases.hooks import run_ending, run_service
@@ -33,13 +34,16 @@ from sanqu.ground.i18n import Text
 from sanqu.ground.people.askers import SYSTEM
 
 LARGEST_DATA = 64_000
+# How many versions of processes a thread keeps.
+MOST_PLANS = 64
 ENDED = Text(zh="办结", en="ended")
 WITHDRAWN = Text(zh="撤回", en="withdrawn")
 
 HOLD = f"""
-SELECT {CASE_COLUMNS}, c.engine, p.spec, p.steps FROM case_case c JOIN case_process p ON p.name = c.process AND p.version = c.version
+SELECT {CASE_COLUMNS}, c.engine, p.created AS declared FROM case_case c JOIN case_process p ON p.name = c.process AND p.version = c.version
 WHERE c.id = %s FOR UPDATE OF c
 """
+SPEC = "SELECT spec, steps FROM case_process WHERE name = %s AND version = %s"
 KEEP = """
 UPDATE case_case SET data = %(data)s, engine = %(engine)s, state = %(state)s, outcome = %(outcome)s, closed = %(closed)s
 WHERE id = %(id)s
@@ -81,7 +85,7 @@ class Held:
         self.learn({name: [*(listed if isinstance(listed, list) else ()), said]})
 
     @classmethod
-    def of(cls, case: Case, steps: Steps, spec: dict[str, Any], state: dict[str, Any] | None) -> Held:
+    def of(cls, case: Case, steps: Steps, plan: Plan, state: dict[str, Any] | None) -> Held:
         """A case in the engine, as it was kept in `state`, or at its start."""
         names = names_of(case)
         held: Held
@@ -90,9 +94,9 @@ class Held:
             held.gather(name, said)
 
         if state is None:
-            running = Running.begun(spec, names, steps.loops, gathered)
+            running = Running.begun(plan, names, steps.loops, gathered)
         else:
-            running = Running.restored(spec, state, names, steps.loops, gathered)
+            running = Running.restored(plan, state, names, steps.loops, gathered)
         held = cls(case, steps, running, names)
         return held
 
@@ -137,7 +141,32 @@ def hold(conn: Connection, case_id: UUID) -> Held:
     """The case with its row locked until the transaction ends: one step at a time."""
     row = conn.execute(HOLD, (case_id,)).fetchone()
     assert row is not None
-    return Held.of(case_from(row), Steps.model_validate(row["steps"]), row["spec"], row["engine"])
+    case = case_from(row)
+    return Held.of(case, *read_plan(conn, case.process, case.version, row["declared"]), row["engine"])
+
+
+def read_plan(conn: Connection, process: str, version: int, declared: datetime) -> tuple[Steps, Plan]:
+    """The steps of a version and the engine's plan of it; what a thread has read it keeps, for a version never changes."""
+    key = (conn.info.host, conn.info.dbname, process, version, declared)
+    found = _plans.kept.pop(key, None)
+    if found is None:
+        row = conn.execute(SPEC, (process, version)).fetchone()
+        assert row is not None
+        found = (Steps.model_validate(row["steps"]), Plan.of(row["spec"]))
+    _plans.kept[key] = found
+    while len(_plans.kept) > MOST_PLANS:
+        _plans.kept.pop(next(iter(_plans.kept)))
+    return found
+
+
+class _Plans(threading.local):
+    """What each thread has read; the newest use stands last."""
+
+    def __init__(self) -> None:
+        self.kept: dict[Any, tuple[Steps, Plan]] = {}
+
+
+_plans = _Plans()
 
 
 def move_on(city: City, conn: Connection, held: Held, at: datetime) -> Case:
