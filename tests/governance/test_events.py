@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
+import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,10 +20,12 @@ from sanqu.governance.events import Wanted, course_of, event_by_code, export_eve
 from sanqu.governance.places import metres_between, place_at
 from sanqu.governance.records import Event
 from sanqu.governance.report import NewEvent, report_event
+from sanqu.ground.city import City
 from sanqu.ground.clock import now
 from sanqu.ground.errors import BadInput, NotFound, Refused
 from sanqu.ground.ledger import integrate, read_entries
-from sanqu.ground.people.askers import PUBLIC
+from sanqu.ground.people.askers import PUBLIC, SYSTEM
+from sanqu.ground.people.keys import make_key
 from tests.governance.conftest import HERE, THERE, County
 
 
@@ -234,3 +238,32 @@ def test_a_superior_supervises_an_event_and_a_task_is_forwarded(county: County) 
     assert find_event(county.city, county.other_town, event.number).number == event.number
     county.act(county.other_town, event, "handle", result="done", answer="已修补")
     assert newest(county, event).state == "verifying"
+
+
+def test_a_device_reports_by_its_key_and_twice_sent_is_once_reported(county: County, serve: Callable[[City], str]) -> None:
+    assert county.town.user_id is not None and county.wang.user_id is not None
+    with county.city.db.connection() as conn:
+        device, resident = (make_key(conn, SYSTEM, one.user_id or 0, "gauge") for one in (county.town, county.wang))
+    alarm = {
+        "matter": "camera-alarm", "text": "水位超过警戒线", "lon": HERE[0], "lat": HERE[1], "source": "sensor", "urgency": "urgent",
+        "client_id": "gauge-17-0801",
+    }  # fmt: skip
+    with httpx.Client(base_url=serve(county.city), timeout=30) as client:
+
+        def send(key: str, **more: object) -> httpx.Response:
+            return client.post("/api/events", json=alarm | more, headers={"Authorization": key})
+
+        first, second = send(device), send(device)
+        assert (first.status_code, first.json()["again"], second.json()["again"]) == (201, False, True)
+        assert first.json()["number"] == second.json()["number"] and first.json()["grid"] == "330802001001-g1"
+        assert client.post("/api/events", json=alarm).status_code == 401
+        assert send(resident).status_code == 403
+        assert send(device, matter="none", client_id=None).status_code == 404 and send(device, lat=95.0, client_id=None).status_code == 400
+        assert send(device, text="").status_code == 422
+        listed = client.get("/api/events", params={"source": "sensor"}, headers={"Authorization": device}).json()
+        assert listed["count"] == 1 and listed["events"][0]["lamp"] in ("green", "yellow")
+        scored = client.get("/api/governance/scores", headers={"Authorization": device}).json()
+        assert scored["all"]["events"] == 1 and scored["scores"][0]["unit"] == "330802001"
+        assert {one["code"] for one in client.get("/api/matters").json()["matters"]} >= {"road", "camera-alarm"}
+        one = client.get(f"/api/events/{first.json()['number']}", headers={"Authorization": resident})
+        assert one.status_code == 404

@@ -107,6 +107,14 @@ def test_a_report_is_posted_followed_and_closed(client: httpx.Client, key: str, 
     assert past.json() == []
 
 
+def test_a_client_on_another_site_may_report_by_key_and_never_in_a_readers_name(client: httpx.Client, key: str) -> None:
+    elsewhere = {"origin": "https://reports.example.org"}
+    form = {"api_key": key, "service_code": "road", "description": "a hole", **WHERE}
+    assert client.post("/open311/v2/requests.json", data=form, headers=elsewhere).status_code == 201
+    borrowed = client.post("/open311/v2/requests.json", data=form, headers={**elsewhere, "cookie": "sanqu_session=x"})
+    assert borrowed.status_code == 403
+
+
 def test_attributes_and_photos_are_taken_from_forms(client: httpx.Client, key: str, county: County) -> None:
     said = {"api_key": key, "service_code": "noise", "attribute[kind]": "trade", **WHERE}
     answer = client.post("/open311/v2/requests.xml", data=said, files={"media": ("a.png", PNG, "image/png")})

@@ -90,7 +90,7 @@ def _fault_of(request: Request) -> SanquError | None:
 
 def _is_in_readers_name(request: Request) -> bool:
     # Programs of other sites may use the interfaces with a key or as the public; pages make and use the reader's cookie.
-    return SESSION_COOKIE in request.cookies or not request.url.path.startswith("/api/")
+    return SESSION_COOKIE in request.cookies or not request.url.path.startswith(("/api/", "/open311/"))
 
 
 def _is_foreign(request: Request) -> bool:
