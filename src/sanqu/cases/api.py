@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from datetime import date
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Body, Response
+from fastapi import APIRouter, Body, Request, Response
+from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel, ConfigDict
 from pydantic import Field as Given
 
 from sanqu.cases.asking import ask_units
 from sanqu.cases.delegating import delegate_to, delegations_of, end_delegation
 from sanqu.cases.deploying import files_of, versions_of
+from sanqu.cases.exporting import names_in, pdf_of, record_of
+from sanqu.cases.files import LARGEST, add_file, content_of
 from sanqu.cases.forms import form_schema
 from sanqu.cases.forwarding import escalate_task, forward_task
 from sanqu.cases.history import case_history, case_tasks, find_case, list_cases
@@ -143,6 +146,40 @@ def deploy(city: InCity, asker: SignedIn, name: str, said: Files) -> dict[str, A
 def process_file(city: InCity, _asker: SignedIn, name: str, version: int) -> Response:
     """The BPMN file as it was deployed."""
     return Response(files_of(city, name, version)[0], media_type="application/xml", headers={"content-disposition": f'attachment; filename="{name}.bpmn"'})
+
+
+@router.post("/api/cases/{number}/files", status_code=201, summary="附照片或签名 · Keep a photo or signature with a case")
+async def file_it(
+    request: Request, city: InCity, asker: SignedIn, number: str, kind: Literal["photo", "signature"] = "photo", name: str = "", task: UUID | None = None
+) -> dict[str, Any]:
+    """The picture as the body of the request, at most 12 MB; what it is is seen by its content."""
+    content = bytearray()
+    async for part in request.stream():
+        content += part
+        if len(content) > LARGEST:
+            # What is too large is not read to its end.
+            break
+    return asdict(await run_in_threadpool(lambda: add_file(city, asker, number, kind, bytes(content), name=name, task=task)))
+
+
+@router.get("/api/cases/{number}/files/{id_}", summary="附件 · A photo or signature of a case")
+def file_of(city: InCity, asker: SignedIn, number: str, id_: UUID) -> Response:
+    """The picture, as it was kept."""
+    media_type, content = content_of(city, find_case(city, asker, number), id_)
+    return Response(content, media_type=media_type, headers={"cache-control": "private, max-age=86400", "x-content-type-options": "nosniff"})
+
+
+@router.get("/api/cases/{number}/record", summary="办件档案 · The file of record of a case")
+def record(city: InCity, asker: SignedIn, number: str) -> dict[str, Any]:
+    """Everything that is kept of a case."""
+    return record_of(city, asker, number)
+
+
+@router.get("/api/cases/{number}/record.pdf", summary="办件档案 PDF · The file of record as PDF")
+def record_pdf(city: InCity, asker: SignedIn, number: str) -> Response:
+    """The same to read and to print, with photos and signatures."""
+    made = pdf_of(city, asker, number, names_in(city, asker, number))
+    return Response(made, media_type="application/pdf", headers={"content-disposition": f'attachment; filename="{number}.pdf"'})
 
 
 @router.post("/api/cases/{number}/migrate", summary="换版本 · Move a case to another version")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +11,7 @@ import typer
 from sanqu.cases.decisions import declare_decision
 from sanqu.cases.deploying import deploy_file, versions_of
 from sanqu.cases.dmn import read_decisions
+from sanqu.cases.exporting import names_in, pdf_of, record_of
 from sanqu.cases.migrating import migrate_case
 from sanqu.cases.processes import list_processes
 from sanqu.ground.opening import open_city
@@ -66,3 +68,22 @@ def migrate(
         for number in numbers:
             case = migrate_case(city, SYSTEM, number, version)
             typer.echo(f"✓ {case.number} → {case.process} v{case.version}")
+
+
+@app.command()
+def export(
+    number: Annotated[str, typer.Argument(help="办件编号 · the number of a case")],
+    to: Annotated[Path | None, typer.Option(help="文件：.json 或 .pdf · the file: .json or .pdf")] = None,
+    home: Home = None,
+) -> None:
+    """导出办件档案 · Write everything that is kept of a case into one file of record.
+
+    例 · e.g.  sanqu case export 20261009-000012 --to record.pdf --home city
+    """
+    file = to or Path(f"{number}.json")
+    with open_city(home) as city:
+        if file.suffix == ".pdf":
+            file.write_bytes(pdf_of(city, SYSTEM, number, names_in(city, SYSTEM, number)))
+        else:
+            file.write_text(json.dumps(record_of(city, SYSTEM, number), ensure_ascii=False, indent=1, default=str), "utf-8")
+    typer.echo(f"✓ {file}")

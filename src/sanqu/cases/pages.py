@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from base64 import b64decode
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Form, Request
+from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from markupsafe import Markup
 from starlette.datastructures import UploadFile
@@ -17,6 +19,7 @@ from sanqu.cases.deadlines import working_days_between
 from sanqu.cases.delegating import delegate_to, delegations_of, end_delegation
 from sanqu.cases.deploying import files_of, versions_of
 from sanqu.cases.diagram import Mark, diagram_of
+from sanqu.cases.files import LARGEST, add_file, files_in
 from sanqu.cases.forms import Field
 from sanqu.cases.forwarding import escalate_task, forward_task
 from sanqu.cases.history import case_history, case_tasks, find_case, list_cases
@@ -113,6 +116,21 @@ async def deploy(request: Request, city: InCity, asker: SignedIn) -> Response:
     return RedirectResponse(f"/cases/processes/{made.name}", 303)
 
 
+@router.post("/cases/{number}/files")
+async def file_it(request: Request, city: InCity, asker: SignedIn, number: str) -> Response:
+    """Keep photos, or a signature that was drawn, with a case."""
+    form = await request.form(max_files=10, max_part_size=20_000_000)
+    drawn = str(form.get("signature") or "")
+    if drawn.startswith("data:image/png;base64,"):
+        content = b64decode(drawn.split(",", 1)[1][:4_000_000])
+        await run_in_threadpool(lambda: add_file(city, asker, number, "signature", content))
+    for one in form.getlist("photos"):
+        if isinstance(one, UploadFile) and one.filename:
+            content, name = await one.read(LARGEST + 1), one.filename
+            await run_in_threadpool(lambda content=content, name=name: add_file(city, asker, number, "photo", content, name=name))  # type: ignore[misc]
+    return _back(number)
+
+
 @router.post("/cases/{number}/migrate")
 def migrate(city: InCity, asker: SignedIn, number: str) -> Response:
     """Move a case to the newest version of its process."""
@@ -155,7 +173,7 @@ def show_case(
         "names": persons_named(city, people), "mine": case.applicant == person_label(asker),
         "units": units_named(city, {case.unit, *(task.unit for task in tasks), *(task.escalated_to for task in tasks)}),
         "pages": {task.id: page_of_task(case, task.name) for task, _ in open_tasks}, "me": person_label(asker),
-        "drawing": drawing, "newest": newest, "superior": superior, "neighbours": neighbours, "demands": demands,
+        "files": files_in(city, case), "drawing": drawing, "newest": newest, "superior": superior, "neighbours": neighbours, "demands": demands,
     }  # fmt: skip
     return render(request, "cases/case.html", status, **context, **TOOLS)
 

@@ -54,6 +54,7 @@ EXAMPLES: tuple[tuple[str, str, Any], ...] = (
     ("/api/grid", "grid", "330802005001-g1"),
     ("/api/events/", "number", "20260309-000001"),
     ("/api/cases/", "number", "20260309-000001"),
+    ("/api/cases/", "id_", "00000000-0000-0000-0000-000000000000"),
     ("/api/processes/", "name", "data-application"),
     ("/api/processes/", "version", 1),
     ("", "dataset", "plan-goals"),

@@ -96,3 +96,30 @@ document.addEventListener("keydown", (event) => {
     if (field) { event.preventDefault(); field.focus(); }
   }
 });
+
+// A signature: drawn by finger, pen or mouse, sent as a picture; nothing is sent until something is drawn.
+for (const form of document.querySelectorAll("form[data-sign]")) {
+  const canvas = form.querySelector("canvas");
+  const pen = canvas.getContext("2d");
+  const at = (event) => [(event.offsetX * canvas.width) / canvas.clientWidth, (event.offsetY * canvas.height) / canvas.clientHeight];
+  let down = false;
+  let drawn = false;
+  Object.assign(pen, { lineWidth: 2.5, lineCap: "round", lineJoin: "round", strokeStyle: "#14202b" });
+  canvas.addEventListener("pointerdown", (event) => {
+    down = true;
+    canvas.setPointerCapture(event.pointerId);
+    pen.beginPath();
+    pen.moveTo(...at(event));
+  });
+  canvas.addEventListener("pointermove", (event) => {
+    if (!down) return;
+    drawn = true;
+    pen.lineTo(...at(event));
+    pen.stroke();
+  });
+  canvas.addEventListener("pointerup", () => (down = false));
+  form.addEventListener("submit", (event) => {
+    if (!drawn) event.preventDefault();
+    form.querySelector("[name=signature]").value = canvas.toDataURL("image/png");
+  });
+}
