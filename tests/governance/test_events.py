@@ -258,7 +258,10 @@ def test_a_device_reports_by_its_key_and_twice_sent_is_once_reported(county: Cou
         assert first.json()["number"] == second.json()["number"] and first.json()["grid"] == "330802001001-g1"
         assert client.post("/api/events", json=alarm).status_code == 401
         assert send(resident).status_code == 403
-        assert send(device, matter="none", client_id=None).status_code == 404 and send(device, lat=95.0, client_id=None).status_code == 400
+        assert (
+            send(device, matter="none", client_id=None).status_code == 404
+            and send(device, lat=95.0, client_id=None).status_code == 400
+        )
         assert send(device, text="").status_code == 422
         listed = client.get("/api/events", params={"source": "sensor"}, headers={"Authorization": device}).json()
         assert listed["count"] == 1 and listed["events"][0]["lamp"] in ("green", "yellow")

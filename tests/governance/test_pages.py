@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from uuid import uuid4
 
 import httpx
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from sanqu.governance.events import Wanted, list_events
-from sanqu.governance.households import sample_households
+from sanqu.governance.households import HouseholdText, plan_of, sample_households, save_household
 from sanqu.governance.villages import confirm, follow, open_vote, publish_notice
 from sanqu.ground.city import City
 from sanqu.ground.people.askers import SYSTEM, Asker
@@ -130,6 +131,8 @@ def test_without_an_account_a_report_is_followed_and_rated_by_its_code(enter: En
     with httpx.Client(base_url=base) as guesser:
         answers = {guesser.post("/my/code", data={"code": f"AAAA{n}"}).status_code for n in range(12)}
         assert answers == {404, 429}
+        # From one address without an account, some a minute.
+        assert [guesser.post("/my/report", data={"matter": "none"}).status_code for _ in range(7)][-1] == 429
 
 
 def test_a_villager_reads_a_notice_and_votes(enter: Entering, county: County) -> None:
@@ -199,7 +202,27 @@ def test_a_visit_typed_without_a_signal_arrives_once_when_there_is_one(enter: En
     again = "(body) => fetch('/api/grid/visits', {method: 'POST', headers: {'Content-Type': 'application/json'}, body}).then((a) => a.json())"
     assert page.evaluate(again, sent[0])["state"] == "again" and visits(county) == ["身体好，想吃豆腐"]
     assert page.evaluate(again, sent[0].replace("豆腐", "鱼"))["state"] == "beside" and len(visits(county)) == 2
+    # Somebody else changes a household that is being changed without a signal: both texts stay, and the page says so.
+    page.context.set_offline(True)
+    page.get_by_role("button", name="更改").first.click()
+    page.locator("#household textarea[name=remark]").fill("添了一个孩子")
+    page.get_by_role("button", name="保存", exact=True).first.click()
+    expect(page.locator("#waiting")).to_have_text("1 条待送出")
+    first = plan_of(county.city, county.above, "330802001001-g1")["households"][0]
+    said = {
+        "id": uuid4(),
+        "household": first["id"],
+        "grid": "330802001001-g1",
+        "base": 1,
+        "body": first["body"] | {"remark": "搬走一人"},
+    }
+    save_household(county.city, county.above, HouseholdText.model_validate(said))
+    page.context.set_offline(False)
+    expect(page.locator("#said")).to_contain_text("别人先改了这户")
+    expect(page.locator("#households li").first).to_contain_text("待核对")
     above = enter(county.above)
+    above.goto(f"/grid/households/{first['id']}")
+    expect(above.get_by_text("添了一个孩子")).to_be_visible()
     above.goto("/grid/plan")
     assert above.evaluate(UNLABELLED) == []
 

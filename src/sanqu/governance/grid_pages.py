@@ -34,7 +34,8 @@ api = APIRouter(prefix="/api/grid", tags=["网格走访 · Rounds of a grid"])
 # What the worker's page says in code.
 SAYS = (
     "online", "offline", "waiting_n", "all_sent", "no_due", "missed", "whole_household", "last_visit", "next_visit", "level_1", "level_2",
-    "level_3", "conflict_visit", "conflict_household", "unsettled", "kept_of", "met", "not_met", "visit",
+    "level_3", "change",
+    "conflict_visit", "conflict_household", "unsettled", "kept_of", "met", "not_met", "visit",
 )  # fmt: skip
 # The worker of the browser that answers when there is no signal: the shell of the page and what it is made of, no data of people.
 # The newest shell is asked for first; what is sent is the page's own business.

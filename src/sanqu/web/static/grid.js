@@ -117,6 +117,17 @@
       const link = make("a", one.body.address + " · " + one.body.head);
       link.href = "/grid/households/" + one.id;
       row.append(link, " ", make("span", one.visited ? words.last_visit + " " + one.visited : "", "soft"));
+      const change = make("button", words.change, "quiet");
+      change.type = "button";
+      change.onclick = () => {
+        const form = byId("household");
+        for (const name of ["address", "head", "phone", "people", "remark"]) form.elements[name].value = one.body[name] ?? "";
+        // It says from which version it began, so that the city knows when somebody else was faster.
+        Object.assign(form.dataset, { household: one.id, base: one.version });
+        form.parentElement.open = true;
+        form.elements.address.focus();
+      };
+      row.append(" ", change);
       if (one.unsettled) row.append(" ", make("span", words.unsettled, "tag bad"));
       return row;
     }));
@@ -154,15 +165,20 @@
   byId("household").onsubmit = async (event) => {
     event.preventDefault();
     const { people: n, ...body } = fields(event.target);
-    const household = crypto.randomUUID();
-    await keep("/api/grid/households", { id: crypto.randomUUID(), household, grid: which.value, base: 0, body: { ...body, people: Number(n) || 1 } });
+    const { household = crypto.randomUUID(), base = "0" } = event.target.dataset;
+    const typed = { ...body, people: Number(n) || 1 };
     // It can be visited before it has arrived: the outbox keeps its order.
     if (plan) {
-      plan.households.push({ id: household, version: 1, body, visited: null, unsettled: 0 });
+      const known = plan.households.find((one) => one.id === household);
+      if (known) Object.assign(known, { body: typed, version: known.version + 1 });
+      else plan.households.push({ id: household, version: 1, body: typed, visited: null, unsettled: 0 });
       await store("kept", "readwrite", (box) => box.put(plan, person + ":" + which.value));
       show();
     }
     event.target.reset();
+    delete event.target.dataset.household;
+    delete event.target.dataset.base;
+    await keep("/api/grid/households", { id: crypto.randomUUID(), household, grid: which.value, base: Number(base), body: typed });
   };
   byId("special").onsubmit = async (event) => {
     event.preventDefault();
