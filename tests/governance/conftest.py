@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import itertools
 import os
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from PIL import Image
 from shapely.geometry import box
 
 from sanqu.cases.work import complete_task, tasks_for
@@ -42,10 +44,21 @@ SHAPES = {
 # In the first grid; in the second town, of which no village is known.
 HERE, THERE = (118.81, 28.92), (118.87, 28.93)
 
+
+def picture(lon: float | None = None, lat: float | None = None) -> bytes:
+    """A small photo, taken at a place where one is given."""
+    image, out = Image.new("RGB", (32, 24), (90, 120, 60)), io.BytesIO()
+    exif = Image.Exif()
+    if lon is not None and lat is not None:
+        exif[0x8825] = {1: "N", 2: (lat, 0.0, 0.0), 3: "E", 4: (lon, 0.0, 0.0)}
+    image.save(out, "JPEG", exif=exif)
+    return out.getvalue()
+
+
 EMPTIED = """
-TRUNCATE governance_event, governance_photo, governance_household, governance_household_text, governance_special, governance_visit,
+TRUNCATE governance_event, governance_household, governance_household_text, governance_special, governance_visit,
     governance_vote, governance_voter, governance_ballot, governance_notice, governance_member,
-    case_case, case_task, case_step, case_comment, case_notice CASCADE
+    case_file, case_case, case_task, case_step, case_comment, case_notice CASCADE
 """
 _numbers = itertools.count(1)
 

@@ -17,6 +17,7 @@ from sanqu.cases.timers import fire_timers
 from sanqu.cases.work import tasks_for, withdraw_case
 from sanqu.governance.alike import Report, best_match, likeness
 from sanqu.governance.events import Wanted, course_of, event_by_code, export_events, find_event, list_events
+from sanqu.governance.photos import photos_of
 from sanqu.governance.places import metres_between, place_at
 from sanqu.governance.records import Event
 from sanqu.governance.report import NewEvent, report_event
@@ -26,7 +27,7 @@ from sanqu.ground.errors import BadInput, NotFound, Refused
 from sanqu.ground.ledger import integrate, read_entries
 from sanqu.ground.people.askers import PUBLIC, SYSTEM
 from sanqu.ground.people.keys import make_key
-from tests.governance.conftest import HERE, THERE, County
+from tests.governance.conftest import HERE, THERE, County, picture
 
 
 def newest(county: County, event: Event) -> Event:
@@ -184,9 +185,19 @@ def test_a_report_that_does_not_fit_is_refused_with_the_reason(county: County) -
         report_event(county.city, county.wang, NewEvent(matter="nothing", text="x"), "resident")
     with pytest.raises(BadInput):
         report_event(county.city, county.wang, NewEvent(matter="road", text="x", lon=118.8), "resident")
-    for picture in (b"<script>", b"GIF89a", b"\xff\xd8\xff" + bytes(8_000_001)):
+    for none in (b"<script>", b"GIF89a", b"\xff\xd8\xff" + bytes(12_000_001)):
         with pytest.raises(BadInput):
-            report_event(county.city, county.wang, NewEvent(matter="road", text="x"), "resident", [picture])
+            report_event(county.city, county.wang, NewEvent(matter="road", text="x"), "resident", [none])
+
+
+def test_a_photo_says_where_it_was_taken_where_nothing_else_does(county: County) -> None:
+    new = NewEvent(matter="road", text="坑")
+    found = report_event(county.city, PUBLIC, new, "resident", [picture(), picture(*HERE)]).event
+    assert found.grid == "330802001001-g1" and len(photos_of(county.city, found)) == 2
+    # What was said counts more; a photo from elsewhere says nothing.
+    said = NewEvent(matter="road", text="坑", lon=THERE[0], lat=THERE[1])
+    assert report_event(county.city, county.wang, said, "resident", [picture(*HERE)]).event.town == "330802002"
+    assert report_event(county.city, county.wang, new, "resident", [picture(2.35, 48.86)]).event.county is None
 
 
 def test_everybody_sees_what_concerns_them_and_nobody_more(county: County) -> None:

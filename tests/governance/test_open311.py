@@ -15,10 +15,9 @@ from lxml import etree
 from sanqu.ground.city import City
 from sanqu.ground.people.askers import SYSTEM
 from sanqu.ground.people.keys import make_key
-from tests.governance.conftest import HERE, County
+from tests.governance.conftest import HERE, County, picture
 
 SAMPLES = Path(__file__).parents[3] / "shared" / "conformance" / "open311" / "open311_v2_samples.json"
-PNG = b"\x89PNG\r\n\x1a\n" + bytes(40)
 WHERE = {"lat": str(HERE[1]), "long": str(HERE[0])}
 
 
@@ -117,11 +116,11 @@ def test_a_client_on_another_site_may_report_by_key_and_never_in_a_readers_name(
 
 def test_attributes_and_photos_are_taken_from_forms(client: httpx.Client, key: str, county: County) -> None:
     said = {"api_key": key, "service_code": "noise", "attribute[kind]": "trade", **WHERE}
-    answer = client.post("/open311/v2/requests.xml", data=said, files={"media": ("a.png", PNG, "image/png")})
+    answer = client.post("/open311/v2/requests.xml", data=said, files={"media": ("a.jpg", picture(), "image/jpeg")})
     assert answer.status_code == 201, answer.text
     number = etree.fromstring(answer.content).findtext("request/service_request_id")
     row = county.city.db.one(
-        "SELECT e.attributes, count(p.id) AS photos FROM governance_event e JOIN governance_photo p ON p.event = e.id WHERE number = %s GROUP BY e.id",
+        "SELECT e.attributes, count(f.id) AS photos FROM governance_event e JOIN case_case c USING (number) JOIN case_file f ON f.case_id = c.id WHERE number = %s GROUP BY e.id",
         (number,),
     )
     assert row == {"attributes": {"kind": "trade"}, "photos": 1}

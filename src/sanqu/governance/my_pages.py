@@ -167,7 +167,7 @@ def _event_page(request: Request, city: City, event: Event, code: str = "") -> H
     shown = course_of(city, find_event(city, SYSTEM, event.merged_into)) if event.merged_into else course
     context: dict[str, Any] = {
         "event": event, "shown": shown.event, "rating": _rating_task(course) is not None, "code": code, "at": now(),
-        "photos": photos_of(city, event.id) if event.reporter != NOBODY else [], "units": units_named(city, {shown.event.lead}),
+        "photos": photos_of(city, event) if event.reporter != NOBODY else [], "units": units_named(city, {shown.event.lead}),
         "matter": next(one for one in list_matters(city, retired=True) if one.code == event.matter),
         "may_withdraw": event.is_open and not code,
     }  # fmt: skip

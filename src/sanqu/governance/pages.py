@@ -237,7 +237,7 @@ def course_context(city: City, asker: Asker, course: Course) -> dict[str, Any]:
     return {
         "event": event, "case": course.case, "course": course, "open_tasks": open_tasks, "done_tasks": [t for t in tasks if t.state == "done"],
         "demands": demands,
-        "photos": photos_of(city, event.id), "units": units_named(city, units), "names": persons_named(city, people),
+        "photos": photos_of(city, event), "units": units_named(city, units), "names": persons_named(city, people),
         "matters": {one.code: one for one in list_matters(city, retired=True)}, "at": now(),
     }  # fmt: skip
 
@@ -260,5 +260,5 @@ async def complete(request: Request, city: InCity, asker: SignedIn, number: str,
 @router.get("/events/{number}/photos/{id_}")
 def photo(city: InCity, asker: Asking, number: str, id_: UUID) -> Response:
     """A photo of an event that the asker may see."""
-    found = photo_of(city, find_event(city, asker, number).id, id_)
-    return Response(found.bytes, media_type=found.media_type, headers={"Cache-Control": "private, max-age=3600"})
+    media_type, content = photo_of(city, find_event(city, asker, number), id_)
+    return Response(content, media_type=media_type, headers={"Cache-Control": "private, max-age=3600"})

@@ -7,18 +7,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
-from uuid import uuid4
 
 from psycopg.types.json import Jsonb
 from pydantic import BaseModel, ConfigDict, Field
 
 from sanqu.cases.deadlines import deadline_of
+from sanqu.cases.files import Picture, add_file, read_photo
 from sanqu.cases.records import person_label
 from sanqu.cases.start import start_case
 from sanqu.cases.steps import within
 from sanqu.governance.alike import Report, find_earlier, find_same
 from sanqu.governance.matters import Matter, Urgency, check_attributes, find_matter
-from sanqu.governance.photos import Photo, add_photo, check_photo
 from sanqu.governance.places import Place, place_at, place_of_unit
 from sanqu.governance.records import COLUMNS, NOBODY, PROCESS, Event, Source, event_from
 from sanqu.governance.responsible import responsible_for
@@ -91,7 +90,9 @@ def report_event(
     city: City, asker: Asker, new: NewEvent, source: Source, photos: Sequence[bytes] = (), *, conn: Connection | None = None,
     at: datetime | None = None, sample: bool = False,
 ) -> Reported:  # fmt: skip
-    """Report an event and start its case, in the caller's transaction when `conn` is given.
+    """Report an event and start its case, in the caller's transaction when `conn` is given (then without photos).
+
+    Photos become files of the case; where nothing else says the place, the first photo that does says it.
 
     The public may report as `resident`; the other sources are for those who hold a role or a key. Raises `NotFound` for a
     matter or unit, `BadInput` for a place outside of the city, attributes or photos that do not fit, `Refused` for a source
@@ -105,13 +106,30 @@ def report_event(
             Text(zh=f"照片多于 {MOST_PHOTOS} 张", en=f"There are more than {MOST_PHOTOS} photos"),
             Text(zh="挑最清楚的几张", en="Choose the clearest"),
         )
-    pictures = [check_photo(bytes_) for bytes_ in photos]
+    pictures = [read_photo(content) for content in photos]
+    new = _with_place(city, new, pictures)
     with within(city, conn) as held:
         if new.client_id is not None and (before := _sent_before(held, asker, new)) is not None:
             return Reported(before, again=True)
         matter = find_matter(held, new.matter)
         place = _place(city, held, new)
-        return _start(city, held, asker, new, matter, place, source, pictures, at, sample)
+        done = _start(city, held, asker, new, matter, place, source, at, sample)
+    for content in photos:
+        # Files of the case, once there is one; who has no account sends them through the city.
+        add_file(city, asker if asker.signed_in else SYSTEM, done.event.number, "photo", content, at=at)
+    return done
+
+
+def _with_place(city: City, new: NewEvent, pictures: Sequence[Picture]) -> NewEvent:
+    """The report at the place where its first photo says it was taken, where nothing else says where; outside of the city, nowhere."""
+    said = next((one for one in pictures if one.lon is not None and one.lat is not None), None)
+    if said is None or new.lon is not None or new.lat is not None or new.unit:
+        return new
+    try:
+        place_at(city, said.lon or 0.0, said.lat or 0.0)
+    except BadInput:
+        return new
+    return new.model_copy(update={"lon": said.lon, "lat": said.lat})
 
 
 def _check_source(asker: Asker, source: Source) -> None:
@@ -152,7 +170,7 @@ def _place(city: City, conn: Connection, new: NewEvent) -> Place:
 
 
 def _start(
-    city: City, conn: Connection, asker: Asker, new: NewEvent, matter: Matter, place: Place, source: Source, photos: list[Photo],
+    city: City, conn: Connection, asker: Asker, new: NewEvent, matter: Matter, place: Place, source: Source,
     at: datetime, sample: bool,
 ) -> Reported:  # fmt: skip
     attributes = check_attributes(matter, new.attributes)
@@ -186,8 +204,6 @@ def _start(
         },
     ).fetchone()  # fmt: skip
     assert row is not None
-    for photo in photos:
-        add_photo(conn, int(row["id"]), uuid4(), photo, at)
     found = conn.execute(ONE, (case.number,)).fetchone()
     assert found is not None
     return Reported(event_from(found), code)

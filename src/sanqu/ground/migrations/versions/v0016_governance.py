@@ -1,4 +1,4 @@
-"""Governance: areas on the map, matters, events, photos, village notices and votes, households and visits."""
+"""Governance: areas on the map, matters, events, village notices and votes, households and visits."""
 
 from __future__ import annotations
 
@@ -74,15 +74,6 @@ CREATE INDEX governance_event_reporter ON governance_event (reporter, reported D
 CREATE INDEX governance_event_alike ON governance_event (matter, lon, lat, reported);
 CREATE INDEX governance_event_followers ON governance_event (merged_into) WHERE merged_into IS NOT NULL;
 CREATE INDEX governance_event_open ON governance_event (due) WHERE closed IS NULL;
-
-CREATE TABLE governance_photo (
-    id         uuid PRIMARY KEY,
-    event      bigint NOT NULL REFERENCES governance_event (id) ON DELETE CASCADE,
-    at         timestamptz NOT NULL,
-    media_type text NOT NULL,
-    bytes      bytea NOT NULL
-);
-CREATE INDEX governance_photo_event ON governance_photo (event);
 
 -- Who belongs to a village, community or park: anybody may follow one, who is confirmed may vote.
 CREATE TABLE governance_member (
@@ -192,7 +183,7 @@ CREATE INDEX governance_visit_grid ON governance_visit (grid, on_day DESC);
 CREATE INDEX governance_visit_beside ON governance_visit (beside) WHERE beside IS NOT NULL;
 """
 NAMES = (
-    "visit", "special", "household_text", "household", "ballot", "voter", "vote", "notice", "member", "photo", "event", "matter", "area",
+    "visit", "special", "household_text", "household", "ballot", "voter", "vote", "notice", "member", "event", "matter", "area",
 )  # fmt: skip
 
 
