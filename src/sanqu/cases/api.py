@@ -9,12 +9,13 @@ from uuid import UUID
 
 from fastapi import APIRouter, Body, Request, Response
 from fastapi.concurrency import run_in_threadpool
-from pydantic import BaseModel, ConfigDict
+from pydantic import AwareDatetime, BaseModel, ConfigDict
 from pydantic import Field as Given
 
 from sanqu.cases.asking import ask_units
 from sanqu.cases.delegating import delegate_to, delegations_of, end_delegation
 from sanqu.cases.deploying import files_of, versions_of
+from sanqu.cases.dispatch import add_duty, drop_duty, duties, proposals, settle_proposal
 from sanqu.cases.exporting import names_in, pdf_of, record_of
 from sanqu.cases.files import LARGEST, add_file, content_of
 from sanqu.cases.forms import form_schema
@@ -86,6 +87,17 @@ class Demanded(BaseModel):
     days: int = 3
 
 
+class OnDuty(BaseModel):
+    """Who is on duty at a unit, from when until when (with the offset of the zone)."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    unit: str = Given(max_length=64)
+    login: str = Given(max_length=200)
+    begins: AwareDatetime
+    ends: AwareDatetime
+
+
 class StandIn(BaseModel):
     """Who stands in for the asker, from one day until the end of another."""
 
@@ -101,6 +113,9 @@ Files = Annotated[Deployed, Body(openapi_examples={"one": {"value": {"bpmn": "<d
 Handed = Annotated[Forwarded, Body(openapi_examples={"one": {"value": {"unit": "330802-slj", "text": "属水利部门职责"}}})]
 Questions = Annotated[Asked, Body(openapi_examples={"one": {"value": {"units": ["330802-slj"], "text": "是否影响行洪？"}}})]
 Demand = Annotated[Demanded, Body(openapi_examples={"one": {"value": {"text": "请三日内办结", "days": 3}}})]
+Rostered = Annotated[
+    OnDuty, Body(openapi_examples={"one": {"value": {"unit": "330802-slj", "login": "lin", "begins": "2026-10-09T08:30:00+08:00", "ends": "2026-10-09T17:30:00+08:00"}}})
+]
 Stand = Annotated[StandIn, Body(openapi_examples={"one": {"value": {"login": "lin", "begins": "2026-10-09", "ends": "2026-10-16"}}})]
 Words = Annotated[Said, Body(openapi_examples={"one": {"value": {"text": "已补充材料 · papers added"}}})]
 
@@ -266,6 +281,37 @@ def supervise(city: InCity, asker: SignedIn, id_: UUID, said: Demand) -> dict[st
 def answer(city: InCity, asker: SignedIn, id_: int, said: Words) -> None:
     """Say what was done about a demand."""
     answer_supervision(city, asker, id_, said.text)
+
+
+@router.get("/api/duty", summary="值班表 · Who is on duty")
+def duty(city: InCity, _asker: SignedIn, unit: str | None = None) -> dict[str, Any]:
+    """The rosters of units, now and later."""
+    return {"duty": [asdict(one) for one in duties(city, unit)]}
+
+
+@router.post("/api/duty", status_code=201, summary="排班 · Put somebody on duty")
+def put_on_duty(city: InCity, asker: SignedIn, said: Rostered) -> dict[str, Any]:
+    """A person of the unit, from when until when; for its stewards."""
+    return {"id": add_duty(city, asker, said.unit, said.login, said.begins, said.ends)}
+
+
+@router.delete("/api/duty/{id_}", status_code=204, summary="撤班 · Take somebody off duty")
+def take_off_duty(city: InCity, asker: SignedIn, id_: int) -> None:
+    """For the unit's stewards."""
+    drop_duty(city, asker, id_)
+
+
+@router.get("/api/dispatch/proposals", summary="派单建议 · Proposals for tables of dispatch")
+def dispatch_proposals(city: InCity, asker: SignedIn, page: Paging, state: Literal["proposed", "accepted", "refused"] = "proposed") -> dict[str, Any]:
+    """Where people sent cases elsewhere than the table did; for administrators."""
+    found, count = proposals(city, asker, state, limit=page.limit, offset=page.offset)
+    return {"count": count, "proposals": [asdict(one) for one in found]}
+
+
+@router.post("/api/dispatch/proposals/{id_}", summary="处理派单建议 · Settle a proposal")
+def settle(city: InCity, asker: SignedIn, id_: int, accept: bool) -> dict[str, Any]:
+    """Make it the first rule of the table, in a new version, or refuse it."""
+    return asdict(settle_proposal(city, asker, id_, accept=accept))
 
 
 @router.get("/api/delegations", summary="委托 · Who stands in")

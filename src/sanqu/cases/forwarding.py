@@ -6,6 +6,7 @@ from datetime import datetime
 from uuid import UUID
 
 from sanqu.cases.acting import FROM_TASKS, InHand, checked_reason, row_of, task_in_hand
+from sanqu.cases.dispatch import learn_from
 from sanqu.cases.notices import colleagues, tell_of
 from sanqu.cases.records import TASK_COLUMNS, Task, person_label, task_from
 from sanqu.ground.city import City
@@ -25,7 +26,7 @@ ESCALATE = "UPDATE case_task SET escalated = %s, escalated_to = %s WHERE id = %s
 
 
 def forward_task(city: City, asker: Asker, task_id: UUID, unit: str, reason: str, *, at: datetime | None = None) -> Task:
-    """Let another unit do a task; its deadline stays. Returns the task.
+    """Let another unit do a task; its deadline stays. Returns the task. Where a table had dispatched the case, it is a proposal for it.
 
     Raises as `task_in_hand`, `BadInput` without a reason, `NotFound` for a unit that is not there, `Conflict` for the unit that
     has it and for what the applicant must do.
@@ -39,6 +40,7 @@ def forward_task(city: City, asker: Asker, task_id: UUID, unit: str, reason: str
         _check_not_own(task, unit)
         hand.conn.execute(FORWARD, (unit, at, task.id))
         hand.note("forwarded", at, unit=task.unit, to=unit)
+        learn_from(hand.conn, hand.held.case, unit, reason, asker, at)
         hand.say(at, person_label(asker), reason)
         _tell(hand, unit, at, "转来", "Forwarded to you")
         found = hand.conn.execute(READ, (task.id,)).fetchone()

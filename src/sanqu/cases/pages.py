@@ -19,6 +19,7 @@ from sanqu.cases.deadlines import working_days_between
 from sanqu.cases.delegating import delegate_to, delegations_of, end_delegation
 from sanqu.cases.deploying import files_of, versions_of
 from sanqu.cases.diagram import Mark, diagram_of
+from sanqu.cases.dispatch import chosen_units, duties, proposals, settle_proposal
 from sanqu.cases.files import LARGEST, add_file, files_in
 from sanqu.cases.forms import Field
 from sanqu.cases.forwarding import escalate_task, forward_task
@@ -135,6 +136,23 @@ async def file_it(request: Request, city: InCity, asker: SignedIn, number: str) 
 def migrate(city: InCity, asker: SignedIn, number: str) -> Response:
     """Move a case to the newest version of its process."""
     return _back(migrate_case(city, asker, number).number)
+
+
+@router.get("/cases/dispatch")
+def dispatching(request: Request, city: InCity, asker: SignedIn, page: Paging) -> HTMLResponse:
+    """Who is on duty; for administrators, what people's choices propose for the tables."""
+    found, total = proposals(city, asker, limit=page.limit, offset=page.offset) if asker.is_admin else ([], 0)
+    roster = duties(city)
+    units = units_named(city, chosen_units(found) | {one.unit for one in roster})
+    names = persons_named(city, {one.actor for one in found})
+    return render(request, "cases/dispatch.html", proposals=found, total=total, page=page, duties=roster, units=units, names=names, **TOOLS)
+
+
+@router.post("/cases/dispatch/{id_}")
+def settle(city: InCity, asker: SignedIn, id_: int, accept: Annotated[bool, Form()]) -> Response:
+    """Take a proposal into its table, or refuse it."""
+    settle_proposal(city, asker, id_, accept=accept)
+    return RedirectResponse("/cases/dispatch", 303)
 
 
 @router.get("/cases/leave")

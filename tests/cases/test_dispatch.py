@@ -1,0 +1,135 @@
+"""Dispatch: by a table, else to the dispatcher; whoever is on duty; and the table learns from people."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+
+import httpx
+import pytest
+
+from sanqu.cases import hooks
+from sanqu.cases.decisions import declare_decision
+from sanqu.cases.dispatch import add_duty, dispatch, drop_duty, duties, on_duty, proposals, settle_proposal
+from sanqu.cases.forwarding import forward_task
+from sanqu.cases.history import case_tasks
+from sanqu.cases.processes import declare_process
+from sanqu.cases.records import Case, Task
+from sanqu.cases.start import start_case
+from sanqu.cases.work import claim_task
+from sanqu.ground.city import City
+from sanqu.ground.clock import now
+from sanqu.ground.errors import BadInput, Conflict, NotFound, Refused
+from sanqu.ground.people.askers import SYSTEM
+from sanqu.ground.people.keys import make_key
+from tests.cases.conftest import People
+from tests.cases.drawing import element, flows, process, table, user
+
+XML = process(element("serviceTask", "send"), user("handle", unit="handler"), flows("s>send", "send>handle", "handle>e"))
+TABLE = table("who", ["matter", "depth"], ["unit", "role"], [['"flood"', "> 20", "", '"county.dept:water"'], ['"noise"', "-", '"330881"', ""]], "FIRST")
+
+
+@pytest.fixture(autouse=True)
+def sent(city: City, people: People) -> Iterator[None]:
+    before = dict(hooks._services)
+
+    def send(city: City, conn: object, case: Case) -> dict[str, object]:
+        said = dispatch(conn, case, "who", "330802")  # type: ignore[arg-type]
+        return {"handler": said.unit, "person": said.person, "clear": said.clear, **said.data}
+
+    hooks.on_service("sent", "send", send)
+    declare_process(city, "sent", XML, SYSTEM)
+    declare_decision(city, "who", TABLE, SYSTEM)
+    yield
+    hooks._services.clear()
+    hooks._services.update(before)
+
+
+def report(city: City, people: People, **data: object) -> tuple[Case, Task]:
+    case = start_case(city, people.applicant, "sent", "报告", unit="330802", data=data)
+    return case, case_tasks(city, SYSTEM, case.number)[-1]
+
+
+def test_the_table_decides_and_the_dispatcher_has_what_it_does_not_say(city: City, people: People) -> None:
+    flood, task = report(city, people, matter="flood", depth=30)
+    assert (task.unit, flood.data["clear"]) == ("330802-water", True)
+    assert report(city, people, matter="noise")[1].unit == "330881"
+    for unclear in ({"matter": "flood", "depth": 3}, {"matter": "unheard of"}, {}):
+        case, task = report(city, people, **unclear)
+        assert (task.unit, case.data["clear"]) == ("330802", False)
+
+
+def test_a_persons_choice_is_a_proposal_and_once_taken_in_the_first_rule(city: City, people: People) -> None:
+    case, task = report(city, people, matter="unheard of", depth=2)
+    forward_task(city, people.officer, task.id, "330802-water", "属水利")
+    _, right = report(city, people, matter="noise")
+    with pytest.raises(Refused):
+        proposals(city, people.officer)
+    (found,), count = proposals(city, people.admin)
+    assert (count, found.number, found.decided, found.chosen, found.reason) == (1, case.number, None, "330802-water", "属水利")
+    with pytest.raises(Refused):
+        settle_proposal(city, people.officer, found.id, accept=True)
+    with pytest.raises(NotFound):
+        settle_proposal(city, people.admin, found.id + 9, accept=True)
+    assert settle_proposal(city, people.admin, found.id, accept=True).version == 2
+    with pytest.raises(Conflict):
+        settle_proposal(city, people.admin, found.id, accept=False)
+    # A number is no reason by itself: the rule holds whatever the depth.
+    assert report(city, people, matter="unheard of", depth=99)[1].unit == "330802-water"
+    assert report(city, people, matter="noise")[1].unit == right.unit == "330881"
+    forward_task(city, people.stranger, right.id, "330802", "不在本县")
+    (other,), _ = proposals(city, people.admin)
+    assert settle_proposal(city, people.admin, other.id, accept=False).state == "refused"
+    assert report(city, people, matter="noise")[1].unit == "330881"
+
+
+def test_a_table_that_has_changed_meanwhile_takes_no_old_proposal(city: City, people: People) -> None:
+    _, task = report(city, people, matter="unheard of")
+    forward_task(city, people.officer, task.id, "330802-water", "属水利")
+    (found,), _ = proposals(city, people.admin)
+    declare_decision(city, "who", table("who", ["matter"], ["unit"], [["-", '"330881"']], "FIRST"), SYSTEM)
+    with pytest.raises(Conflict, match="other inputs"):
+        settle_proposal(city, people.admin, found.id, accept=True)
+    # Nothing of it was kept.
+    assert proposals(city, people.admin)[1] == 1
+
+
+def test_whoever_is_on_duty_and_has_least_to_do_is_named(city: City, people: People) -> None:
+    begins, ends = now() - timedelta(hours=1), now() + timedelta(hours=8)
+    with pytest.raises(Refused):
+        add_duty(city, people.officer, "330802", "officer", begins, ends)
+    with pytest.raises(NotFound):
+        add_duty(city, people.steward_above, "330802", "water", begins, ends)
+    with pytest.raises(BadInput):
+        add_duty(city, people.steward_above, "330802", "officer", ends, begins)
+    first = add_duty(city, people.steward_above, "330802", "officer", begins, ends)
+    add_duty(city, people.steward_above, "330802", "colleague", begins, ends)
+    case, task = report(city, people)
+    assert case.data["person"] == people.officer.label
+    claim_task(city, people.officer, task.id)
+    assert report(city, people)[0].data["person"] == people.colleague.label
+    with city.db.connection() as conn:
+        assert on_duty(conn, "330802", ends) == []
+    with pytest.raises(Refused):
+        drop_duty(city, people.officer, first)
+    drop_duty(city, people.steward_above, first)
+    assert [one.person for one in duties(city, "330802")] == ["colleague"]
+
+
+def test_the_pages_of_dispatch(city: City, people: People, serve: Callable[[City], str]) -> None:
+    _, task = report(city, people, matter="unheard of")
+    forward_task(city, people.officer, task.id, "330802-water", "属水利")
+    with city.db.connection() as conn:
+        admin, officer = ({"Authorization": make_key(conn, SYSTEM, who.user_id or 0, "k")} for who in (people.admin, people.officer))
+    with httpx.Client(base_url=serve(city), timeout=30) as site:
+        assert "属水利" in site.get("/cases/dispatch", headers=admin).text
+        assert "属水利" not in site.get("/cases/dispatch", headers=officer).text
+        assert site.get("/api/dispatch/proposals", headers=officer).status_code == 403
+        (found,) = site.get("/api/dispatch/proposals", headers=admin).json()["proposals"]
+        duty = {"unit": "330802", "login": "officer", "begins": "2030-01-01T08:30:00+08:00", "ends": "2030-01-01T17:30:00+08:00"}
+        assert site.post("/api/duty", json=duty, headers=officer).status_code == 403
+        made = site.post("/api/duty", json=duty, headers=admin)
+        assert made.status_code == 201, made.text
+        assert len(site.get("/api/duty", headers=officer).json()["duty"]) == 1
+        assert site.delete(f"/api/duty/{made.json()['id']}", headers=admin).status_code == 204
+        assert site.post(f"/api/dispatch/proposals/{found['id']}?accept=true", headers=admin).json()["version"] == 2
