@@ -34,7 +34,7 @@ def main() -> None:
     """Try every file, print what became of it, and how many came to what."""
     folder = Path(os.environ.get("SANQU_SPIFF_MODELS") or sys.exit("SANQU_SPIFF_MODELS names no folder"))
     models = {file: file.read_text("utf-8", "replace") for file in sorted(folder.rglob("*.bpmn"))}
-    tables = {file.name: text for file in sorted(folder.rglob("*.dmn")) if fits(text := file.read_text("utf-8", "replace"))}
+    tables = tables_in(folder)
     counts: Counter[str] = Counter()
     for file, xml in models.items():
         became, why = tried(xml, file.stem, tables, models)
@@ -43,13 +43,20 @@ def main() -> None:
     print(", ".join(f"{became} {n}" for became, n in sorted(counts.items())), f"of {len(models)}")
 
 
-def fits(dmn: str) -> bool:
-    """Whether the room can read a file of decision tables."""
-    try:
-        read_decisions(dmn, "table")
-    except SanquError:
-        return False
-    return True
+def tables_in(folder: Path) -> dict[str, str]:
+    """The files of decision tables that the room can read; of those that use one id, the first."""
+    found: dict[str, str] = {}
+    ids: set[str] = set()
+    for file in sorted(folder.rglob("*.dmn")):
+        text = file.read_text("utf-8", "replace")
+        try:
+            tables = read_decisions(text, file.name)
+        except SanquError:
+            continue
+        if not ids & tables.keys():
+            found[file.name] = text
+            ids |= tables.keys()
+    return found
 
 
 def tried(xml: str, name: str, tables: Mapping[str, str], models: Mapping[Path, str]) -> tuple[str, str]:

@@ -125,6 +125,8 @@ def test_a_process_that_cannot_run_is_refused_with_the_element_named() -> None:
     for thing, xml in said.items():
         assert unfit(xml).startswith(thing + " "), thing
     assert "tried: s" in unfit(process(ok, flows("s>a", "a>e")).replace('<startEvent id="s">', '<startEvent id="s"><timerEventDefinition/>'))
+    twice = table("who", ["a"], ["b"], [["-", "1"]])
+    assert "two tables" in unfit(process(ok, flows("s>a", "a>e")), {"one.dmn": twice, "two.dmn": twice})
     again = process(element("callActivity", "c", calledElement="tried"), flows("s>c", "c>e"))
     assert "calls itself" in unfit(again)
 

@@ -138,12 +138,14 @@ def read_process(
 
 
 def _tables(files: Mapping[str, str]) -> dict[str, Table]:
-    return {
-        id_: table
-        for file, text in files.items()
-        if file.endswith(DECISIONS)
-        for id_, table in read_decisions(text, file).items()
-    }
+    """The decision tables of the files beside a process, by their ids; raises `BadInput` for an id that two of them use."""
+    tables: dict[str, Table] = {}
+    for file, text in files.items():
+        for id_, table in (read_decisions(text, file) if file.endswith(DECISIONS) else {}).items():
+            if id_ in tables:
+                raise _unfit(f"{file}: {id_}", "两个决策表同一个 id", "two tables use the same id", "换一个 id", "Give it another")
+            tables[id_] = table
+    return tables
 
 
 def _looked_through(xml: str, name: str) -> Any:
