@@ -18,6 +18,7 @@ TITLES = {
     "door": "The door",
     "lookup": "Lookup interfaces",
     "live": "Live lines",
+    "failover": "Seen in a browser while processes die",
     "cases": "Cases",
 }
 HELP = f"""./sanqu bench [NAME …]: runs the benchmarks named, or all, and prints a table of each.

@@ -486,7 +486,9 @@ def test_after_a_bus_that_was_killed_is_back_what_it_had_not_kept_comes_at_once(
         time.sleep(1)
         _, bus = start_nats(followed.settings.home)
         began = time.monotonic()
-        source.execute("INSERT INTO wells VALUES (%s, 'new', 1, NULL, NULL)", (5000 + number,))
+        if number == 0:
+            # With or without a further change: what was on its way when the bus died is not waited for.
+            source.execute("INSERT INTO wells VALUES (5000, 'new', 1, NULL, NULL)")
         until(lambda: same(followed, source), 12)
         print(f"after a bus that was killed: {time.monotonic() - began:.1f} s")
         assert time.monotonic() - began < 8

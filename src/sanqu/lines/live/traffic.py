@@ -35,7 +35,7 @@ from sanqu.lines.records import Line
 
 log = logging.getLogger(__name__)
 
-LOOK_SECONDS = 0.5
+LOOK_SECONDS = 0.3
 UPKEEP_SECONDS = 10.0
 SWEEP_SECONDS = 5.0
 # Lanes that carry at the same moment: the engine spreads one round over the cores by itself.
@@ -82,6 +82,8 @@ class Traffic:
         client = await connect(self.city.bus.url, "sanqu live")
         # A bus whose folder is gone knows no devices any more.
         await asyncio.to_thread(tell_bus_now, self.city)
+        # Who stands by for one that dies has the lake open when it comes to it.
+        await asyncio.to_thread(self._open_lake)
         try:
             opening = self.city.db.own_connection()
             conn = await asyncio.to_thread(opening.__enter__)
@@ -98,6 +100,10 @@ class Traffic:
         finally:
             with suppress(NatsError, OSError):
                 await client.close()
+
+    def _open_lake(self) -> None:
+        with lake_of(self.city).engine():
+            pass
 
     async def _look(self, client: Client, locks: Locks) -> None:
         wanted = {one.line.name: one for one in await asyncio.to_thread(standing.wanted_lines, self.city)}

@@ -185,6 +185,7 @@ def _follow(gathering: Gathering) -> None:
             since = writer.waiting_since
             if since is not None and (isinstance(event, HeartbeatLogEvent) or time.monotonic() - since > FLUSH_SECONDS):
                 writer.flush()
+            writer.tend()
     writer.settle()
 
 

@@ -21,7 +21,7 @@ from sanqu.ground.i18n import Text
 from sanqu.ground.telemetry import Tracer, tracer_of
 from sanqu.lake import Contract
 from sanqu.lines.live.envelope import AT, CHANGES, FORM, TRACE, Change, encode_changes, new_trace
-from sanqu.lines.live.stream import FULL, away, ensure_stream, full, standing, stream_name, subject_of
+from sanqu.lines.live.stream import FULL, Standing, away, ensure_stream, full, standing, stream_name, subject_of
 from sanqu.lines.records import Line
 
 # So many messages may be on their way before the first is known to be kept.
@@ -44,6 +44,7 @@ class _Sent:
     payload: bytes
     headers: dict[str, str]
     connection: int
+    since: float
 
     @property
     def number(self) -> int:
@@ -94,7 +95,7 @@ class Outlet:
             raise away(fault) from fault
         if span is not None:
             kept.add_done_callback(lambda _kept: span.end())
-        return _Sent(kept, payload, headers, self._client.stats["reconnects"])
+        return _Sent(kept, payload, headers, self._client.stats["reconnects"], time.monotonic())
 
     def _begin_trace(self, headers: Mapping[str, str]) -> tuple[str, Any]:
         """The trace that the message belongs to, from the moment at which its rows came to be at their source."""
@@ -103,6 +104,20 @@ class Outlet:
         trace, span = self._tracer.begin("gather", given, at, line=self.line.name, via=self.line.source.kind)
         return trace or new_trace(), span
 
+    async def tend(self) -> None:
+        """Without waiting: see to what was sent and is not known to be kept; raises what befell it.
+
+        After the bus was away it is sent again. Where the source has nothing more to say, nobody else would notice.
+        """
+        while self._sent and self._sent[0].kept.done():
+            await self._next_kept()
+        if not self._sent:
+            return
+        if self._may_be_lost(self._sent[0]):
+            await self._send_again()
+        elif time.monotonic() - self._sent[0].since > KEPT_SECONDS:
+            raise away(TimeoutError())
+
     async def settle(self) -> None:
         """Wait until all that was sent is kept; raises what befell it."""
         while self._sent:
@@ -110,11 +125,13 @@ class Outlet:
 
     async def _next_kept(self) -> None:
         until = time.monotonic() + KEPT_SECONDS
-        while self._sent and not self._sent[0].kept.done() and time.monotonic() < until:
-            if self._sent[0].connection != self._client.stats["reconnects"] and self._client.is_connected:
+        while self._sent and time.monotonic() < until:
+            if self._may_be_lost(self._sent[0]):
                 await self._send_again()
-                continue
-            await asyncio.wait({self._sent[0].kept}, timeout=LOOK_SECONDS)
+            elif self._sent[0].kept.done():
+                break
+            else:
+                await asyncio.wait({self._sent[0].kept}, timeout=LOOK_SECONDS)
         if not self._sent:
             return
         sent = self._sent.popleft()
@@ -127,6 +144,12 @@ class Outlet:
         except (NatsError, NoStreamResponseError, TimeoutError, OSError) as fault:
             raise away(fault) from fault
 
+    def _may_be_lost(self, sent: _Sent) -> bool:
+        """Whether the bus went away, or had just come back and did not know the stream yet, when the message reached it."""
+        if sent.kept.done():
+            return not sent.kept.cancelled() and isinstance(sent.kept.exception(), NoStreamResponseError)
+        return sent.connection != self._client.stats["reconnects"] and self._client.is_connected
+
     async def _send_again(self) -> None:
         """After the bus was away: whatever it did not keep is sent once more, at once, in its order.
 
@@ -134,23 +157,31 @@ class Outlet:
         """
         if not self._ordered:
             raise away(ConnectionError())
-        try:
-            await self._client.flush(2)
-            # What had waited for the connection may just be on its way in.
-            await asyncio.wait([one.kept for one in self._sent], timeout=AGAIN_SECONDS)
-            there = await standing(self._js, self.line.name)
-        except (NatsError, OSError) as fault:
-            raise away(fault) from fault
+        there = await self._standing_again()
         if there.epoch != self._epoch:
             raise away(ConnectionError())
         held, self._sent = self._sent, deque()
         for one in held:
-            if one.kept.done():
+            if one.kept.done() and (one.kept.exception() is None or one.number <= there.last):
                 self._sent.append(one)
                 continue
             one.kept.cancel()
             if one.number > there.last:
                 self._sent.append(await self._send(one.payload, one.headers))
+
+    async def _standing_again(self) -> Standing:
+        """How the stream stands; a bus that was started a moment ago is given the time to find its streams."""
+        until = time.monotonic() + KEPT_SECONDS
+        while True:
+            try:
+                await self._client.flush(2)
+                # What had waited for the connection may just be on its way in.
+                await asyncio.wait([one.kept for one in self._sent], timeout=AGAIN_SECONDS)
+                return await standing(self._js, self.line.name)
+            except (NatsError, OSError, SanquError) as fault:
+                if time.monotonic() > until:
+                    raise fault if isinstance(fault, SanquError) else away(fault) from fault
+                await asyncio.sleep(LOOK_SECONDS)
 
     def _refusal(self, fault: APIError) -> SanquError:
         if fault.err_code in FULL:
@@ -201,7 +232,7 @@ class Writer:
         self._held: list[Change] = []
         self._size = 0
         self._at = 0
-        self._since = 0.0
+        self._since = self._tended = 0.0
         gathering.wait_for(self._outlet.open())
 
     @property
@@ -223,6 +254,12 @@ class Writer:
         if self._held:
             held, self._held, self._size = self._held, [], 0
             self._gathering.wait_for(self._outlet.put(held, self._at))
+
+    def tend(self) -> None:
+        """Now and then while the source pauses: see that what was sent is kept."""
+        if time.monotonic() - self._tended > LOOK_SECONDS:
+            self._gathering.wait_for(self._outlet.tend())
+            self._tended = time.monotonic()
 
     def settle(self) -> None:
         """Send what was taken and wait until all is kept."""

@@ -210,6 +210,7 @@ def _follow(gathering: Gathering, slot: str, publication: str) -> None:
             since = writer.waiting_since
             if since is not None and (payload is None or time.monotonic() - since > FLUSH_SECONDS):
                 writer.flush()
+            writer.tend()
     writer.settle()
 
 

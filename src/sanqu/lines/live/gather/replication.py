@@ -18,6 +18,8 @@ from sanqu.lines.live.gather.pgoutput import EPOCH_US
 
 POLL_SECONDS = 0.02
 FEEDBACK_SECONDS = 1.0
+# How long a slot may still be held by one that was killed.
+FREED_SECONDS = 5.0
 # Whoever says nothing for so long is asked for a word, and is away when none comes.
 ASK_SECONDS, SILENT_SECONDS = 20.0, 45.0
 
@@ -79,7 +81,13 @@ class Replication:
         """
         start, end = kept(0), 0
         options = f"proto_version '1', publication_names '{publication}'"
-        result = self._conn.exec_(f"START_REPLICATION SLOT {slot} LOGICAL {lsn_text(start)} ({options})".encode())
+        begin = f"START_REPLICATION SLOT {slot} LOGICAL {lsn_text(start)} ({options})".encode()
+        result = self._conn.exec_(begin)
+        until = time.monotonic() + FREED_SECONDS
+        # Whoever streamed from it was killed a moment ago, and the source has not seen it yet.
+        while b"is active for PID" in result.error_message and time.monotonic() < until and going():
+            time.sleep(0.05)
+            result = self._conn.exec_(begin)
         if result.status != pq.ExecStatus.COPY_BOTH:
             raise self._broken(result.error_message.decode("utf-8", "replace"))
         while going():

@@ -65,6 +65,7 @@ def _follow(gathering: Gathering, stream: io.BufferedReader, writer: Writer, pat
             raise _too_long(gathering, file.offset)
         if not read:
             writer.flush()
+            writer.tend()
             if _is_another(stream, path):
                 if rest.strip():
                     _take(gathering, file, writer, rest)
