@@ -8,6 +8,7 @@ from contextlib import contextmanager, suppress
 import psycopg
 
 from sanqu.ground.city import City
+from sanqu.ground.clock import CITY_ZONE
 from sanqu.ground.errors import Conflict
 from sanqu.ground.i18n import Text
 from sanqu.lines.records import Line
@@ -33,7 +34,8 @@ def hold_line(city: City, line: Line) -> Iterator[None]:
         taken = conn.execute(TAKE, (LOCK_CLASS, line.name)).fetchone()
         if not taken or not taken["taken"]:
             running = conn.execute(RUNNING, (line.name,)).fetchone() or {}
-            number, since = running.get("id", "?"), running.get("started", "")
+            number = running.get("id", "?")
+            since = f"{running['started'].astimezone(CITY_ZONE):%Y-%m-%d %H:%M:%S}" if running else "?"
             raise Conflict(
                 "lines.running",
                 Text(zh=f"这条专线正在运行：第 {number} 次，{since} 开始", en=f"The line is running: run {number}, since {since}"),
