@@ -15,7 +15,8 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from sanqu.catalog.browse import count, show
-from sanqu.catalog.harvest import Source, add_source, failures, fetch, harvest, runs, source_by_name
+from sanqu.catalog.harvest import Source, add_source, failures, fetch, runs, source_by_name
+from sanqu.catalog.harvest.run import harvest
 from sanqu.catalog.search import Ask, search
 from sanqu.ground.city import City
 from sanqu.ground.errors import Conflict, NotFound

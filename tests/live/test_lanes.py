@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from sanqu.ground.city import City
 from sanqu.lines.live.lanes import Allowance, Lane, Turns, next_lane
 from sanqu.lines.live.push import PushDoor
-from sanqu.lines.live.stream import ensure_stream, put
+from sanqu.lines.live.stream import connect, drop_stream, ensure_stream, put
 from sanqu.lines.records import Line
 from tests.live.conftest import READINGS, Flow, make_line, rows, until
 
@@ -59,6 +59,20 @@ def test_a_lane_carries_no_more_than_it_may(city: City) -> None:
     # Six seconds' worth, of which the first may come at once.
     assert time.monotonic() - began > 3
     flow.stop()
+
+
+def test_a_city_may_have_more_lines_than_its_disk_could_hold_full(nats: str) -> None:
+    lines = [Line.from_descriptor({"name": f"many-{number}", "dataset": "many", "source": {"kind": "push"}}) for number in range(300)]
+
+    async def make() -> None:
+        client = await connect(nats, "test")
+        for line in lines:
+            await ensure_stream(client.jetstream(), line)
+        for line in lines:
+            await drop_stream(client.jetstream(), line.name)
+        await client.close()
+
+    asyncio.run(make())
 
 
 def test_the_lane_that_has_carried_least_for_its_weight_is_next() -> None:

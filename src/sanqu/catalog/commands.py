@@ -13,6 +13,7 @@ from rich.table import Table
 from sanqu.catalog import harvest as harvests
 from sanqu.catalog import openlist, quality
 from sanqu.catalog.glossary import use_glossary
+from sanqu.catalog.harvest.run import harvest
 from sanqu.catalog.harvest.sources import Kind
 from sanqu.catalog.index import index_of
 from sanqu.catalog.search import Ask, search
@@ -121,7 +122,7 @@ def run_harvest(
     例 · e.g.  sanqu catalog harvest run taoyuan
     """
     with open_city(home) as city:
-        run = harvests.harvest(city, name, SYSTEM.label, budget=budget, afresh=afresh)
+        run = harvest(city, name, SYSTEM.label, budget=budget, afresh=afresh)
         failed = harvests.failures(city, run.id, limit=20)
     typer.echo(
         f"{run.state} · 读 seen {run.seen:,} · 新 added {run.added:,} · 改 changed {run.changed:,} · "

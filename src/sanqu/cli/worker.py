@@ -31,7 +31,7 @@ ROOMS_WITH_JOBS = (
     "sanqu.lines.live.positions",
     "sanqu.catalog.quality",
     "sanqu.catalog.rules.watch",
-    "sanqu.catalog.harvest",
+    "sanqu.catalog.harvest.run",
     "sanqu.governance.grids",
     "sanqu.governance.households",
     "sanqu.governance.villages",

@@ -97,12 +97,14 @@ def start_nats(home: Path, mqtt: str = "127.0.0.1:-1") -> tuple[str, subprocess.
     )
 
 
+# What a stream may hold (4 GB a line) is set aside at once: by default three quarters of the disk, a dozen lines. How full the
+# disk really is, is watched by whoever writes to it.
 # Devices log in as users of their own and may publish to the topics of their line only; the city itself as `sanqu`.
 NATS_CONF = """\
 server_name: sanqu
 listen: "%(listen)s"
 max_payload: 8MB
-jetstream { store_dir: %(store)s }
+jetstream { store_dir: %(store)s, max_file_store: 64TB }
 mqtt { listen: "%(mqtt)s" }
 authorization { include "users.conf" }
 """

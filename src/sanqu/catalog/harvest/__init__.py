@@ -1,6 +1,5 @@
-"""Harvesting: other catalogues' records become ours, resumably, with every failure named."""
+"""Harvesting: other catalogues' records become ours, resumably, with every failure named (`harvest` in `run.py`)."""
 
-from sanqu.catalog.harvest.run import harvest
 from sanqu.catalog.harvest.sources import (
     Failure,
     Run,
@@ -12,4 +11,4 @@ from sanqu.catalog.harvest.sources import (
     sources,
 )
 
-__all__ = ["Failure", "Run", "Source", "add_source", "failures", "harvest", "runs", "source_by_name", "sources"]
+__all__ = ["Failure", "Run", "Source", "add_source", "failures", "runs", "source_by_name", "sources"]

@@ -16,11 +16,11 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
 import duckdb
 import orjson
 import pyarrow as pa  # type: ignore[import-untyped]
-import shapely
 from sqlglot import exp
 
 from sanqu.ground.city import City
@@ -32,6 +32,10 @@ from sanqu.lake.allowed import DIALECT, parse_query
 from sanqu.lake.tables import table_of
 from sanqu.lines.checks import literal
 from sanqu.lines.records import Line, Step
+
+if TYPE_CHECKING:
+    # Loaded where areas are looked up: few processes do.
+    import shapely
 
 DURATION = re.compile(r"P(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?)?")
 # The moment before all: a watermark that nothing has moved yet.
@@ -299,6 +303,8 @@ class Areas:
     """Polygons with what is told of each; where several hold a point, the smallest counts."""
 
     def __init__(self, shapes: Sequence[tuple[shapely.Geometry, tuple[object, ...]]], width: int) -> None:
+        import shapely
+
         ordered = sorted(shapes, key=lambda one: one[0].area)
         self._shapes = [shape for shape, _ in ordered]
         self._told = [told for _, told in ordered]
@@ -311,6 +317,8 @@ class Areas:
         found = [self._none] * len(points)
         if not whole or not self._shapes:
             return found
+        import shapely
+
         made = shapely.points([points[number] for number in whole])
         best: dict[int, int] = {}
         for point, shape in zip(*self._tree.query(made, predicate="intersects").tolist(), strict=True):
@@ -338,6 +346,8 @@ def areas_of(city: City, duck: duckdb.DuckDBPyConnection, dataset: str, geometry
     key = (dataset, geometry, tuple(take))
     found = known.get(key)
     if found is None or found[0] != snapshot:
+        import shapely
+
         items = ", ".join(quote_ident(item) for item in (geometry, *take))
         rows = duck.execute(f"SELECT {items} FROM {table_of(dataset)} WHERE {quote_ident(geometry)} IS NOT NULL").fetchall()
         shapes = [(shapely.from_geojson(_geometry(str(one[0]))), tuple(one[1:])) for one in rows]

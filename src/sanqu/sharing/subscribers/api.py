@@ -11,7 +11,6 @@ from fastapi.responses import Response
 from sanqu.ground.http import InCity, Paging, SignedIn
 from sanqu.sharing.limits import limit_rate
 from sanqu.sharing.subscribers import keeping
-from sanqu.sharing.subscribers.deliver import send_test
 from sanqu.sharing.subscribers.records import State, Subscription, Wish
 
 router = APIRouter(prefix="/api/subscriptions", tags=["变更订阅 · Change feeds"])
@@ -84,6 +83,9 @@ def approve(city: InCity, asker: SignedIn, subscription: int) -> dict[str, Any]:
 def test(request: Request, city: InCity, asker: SignedIn, subscription: int) -> dict[str, str]:
     """Send an empty delivery of type `subscription.test` now; the error says what the receiver answered."""
     limit_rate(request, city, asker)
+    # What sends is loaded by who sends: a city starts without it.
+    from sanqu.sharing.subscribers.deliver import send_test
+
     send_test(city, keeping.subscription_of(city, asker, subscription).id)
     return {"state": "taken"}
 

@@ -13,7 +13,6 @@ from sanqu.ground.http import InCity, Paging, SignedIn
 from sanqu.ground.pages import render
 from sanqu.ground.people.askers import Asker
 from sanqu.sharing.subscribers import keeping
-from sanqu.sharing.subscribers.deliver import send_test
 from sanqu.sharing.subscribers.records import Kind, State, Wish
 from sanqu.sharing.views import view_of
 
@@ -83,6 +82,9 @@ def try_receiver(request: Request, city: InCity, asker: SignedIn, subscription: 
     """Send an empty delivery and say what came of it."""
     one = keeping.subscription_of(city, asker, subscription)
     try:
+        # What sends is loaded by who sends: a city starts without it.
+        from sanqu.sharing.subscribers.deliver import send_test
+
         send_test(city, one.id)
     except SanquError as fault:
         return _page(request, city, asker, subscription, fault=fault)
