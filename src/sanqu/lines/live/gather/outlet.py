@@ -162,7 +162,8 @@ class Outlet:
             raise away(ConnectionError())
         held, self._sent = self._sent, deque()
         for one in held:
-            if one.kept.done() and (one.kept.exception() is None or one.number <= there.last):
+            told = one.kept.done() and not one.kept.cancelled()
+            if told and (one.kept.exception() is None or one.number <= there.last):
                 self._sent.append(one)
                 continue
             one.kept.cancel()
