@@ -18,7 +18,7 @@ import paho.mqtt.client as mqtt
 import psycopg
 from paho.mqtt.enums import CallbackAPIVersion
 
-from benchmarks.cities import scratch_home, served
+from benchmarks.cities import scratch_home, served, wait_until_at_rest
 from benchmarks.table import Row
 from sanqu.catalog.keeping import register_contract
 from sanqu.cli.opening import open_city
@@ -158,7 +158,7 @@ def wait_until_flowing(city: City, name: str) -> None:
 
 
 def wait_until_followed(address: str, dataset: str, send: Send) -> None:
-    """Until a row from the source can be read: a line is said to flow a moment before its source streams."""
+    """Until a first row can be read: a line is said to flow a moment before its source streams, and its first row opens much."""
     send(-1, 1, time.time())
     end = time.monotonic() + 60
     with httpx.Client(base_url=address) as client:
@@ -191,18 +191,21 @@ def figures(what: str, rate: int, found: tuple[float, float, float]) -> Row:
 def run() -> list[Row]:
     """Each kind of source at 1,000 and 20,000 rows/s; ten lines at once; what small files cost."""
     rows: list[Row] = []
-    with scratch_home() as home, served(home) as (address, _, _), open_city(home) as city, source_table(["t1000", "t20000"]) as url:
+    with scratch_home() as home, served(home) as (address, process, _), open_city(home) as city, source_table(["t1000", "t20000"]) as url:
         with city.db.connection() as conn:
             person = conn.execute("SELECT id FROM person ORDER BY id LIMIT 1").fetchone()
             assert person is not None
             key = make_key(conn, SYSTEM, int(person["id"]), "bench")
+        wait_until_at_rest(process)
         running = running_nats(home)
         assert running is not None
         port = int(str(running["mqtt"]).rpartition(":")[2])
         for rate in (1_000, 20_000):
             make_line(city, f"push{rate}", kind="push")
             wait_until_flowing(city, f"push{rate}")
-            rows.append(figures("HTTP push", rate, measure(address, f"push{rate}", rate, pusher(address, key, f"push{rate}"))))
+            push = pusher(address, key, f"push{rate}")
+            wait_until_followed(address, f"push{rate}", push)
+            rows.append(figures("HTTP push", rate, measure(address, f"push{rate}", rate, push)))
             line = make_line(city, f"mqtt{rate}", kind="mqtt", topic=f"bench/{rate}")
             secret = add_device(city, line, f"gateway-{rate}", SYSTEM)
             wait_until_flowing(city, line.name)
