@@ -17,7 +17,7 @@ from sanqu.cases.dmn import decide, read_decisions
 from sanqu.cases.elements import supported_table
 from sanqu.cases.engine import spec_of
 from sanqu.cases.history import case_history, case_tasks, find_case
-from sanqu.cases.hours import add_working_hours, deadline_in_hours, hours_of
+from sanqu.cases.hours import add_working_hours, deadline_in_hours, due_of, hours_of
 from sanqu.cases.processes import declare_process
 from sanqu.cases.records import Case, Task
 from sanqu.cases.start import start_case
@@ -199,6 +199,13 @@ class TestHours:
         assert found.remind_at is not None
         assert MONDAY < found.remind_at < found.due < found.escalate_at
 
+    def test_minutes_count_within_working_hours_too(self) -> None:
+        # Twenty minutes before noon, the rest from half past one; on the eve of a weekend, from Monday.
+        assert due_of(datetime.fromisoformat("2026-03-09T11:40:00+08:00"), 60, "wm", PLAN).at == datetime.fromisoformat("2026-03-09T14:10:00+08:00")
+        assert due_of(datetime.fromisoformat("2026-03-06T17:20:00+08:00"), 30, "wm", PLAN).at == datetime.fromisoformat("2026-03-09T08:50:00+08:00")
+        assert due_of(MONDAY, 7, "wm", PLAN).at == MONDAY + timedelta(minutes=7)
+        assert due_of(MONDAY, 240, "wm", PLAN) == due_of(MONDAY, 4, "wh", PLAN)
+
 
 class TestRunning:
     def test_units_are_asked_side_by_side_until_enough_agree(self, city: City, people: People) -> None:
@@ -241,6 +248,11 @@ class TestRunning:
         for units in ("330802", [f"u{i}" for i in range(201)]):
             with pytest.raises(Conflict, match="no list"):
                 begin(city, people, xml, units=units)
+
+    def test_a_task_may_be_due_in_working_minutes(self, city: City, people: People) -> None:
+        xml = process(user("handle", unit="case_unit", due="'30wm' if urgent else '60wm'"), flows("s>handle", "handle>e"))
+        task = open_tasks(city, begin(city, people, xml, urgent=True))[0]
+        assert task.due == MONDAY + timedelta(minutes=30)
 
     def test_a_timer_at_a_task_takes_the_case_elsewhere_after_working_hours(self, city: City, people: People) -> None:
         xml = process(

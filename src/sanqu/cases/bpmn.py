@@ -28,8 +28,8 @@ CALLED_DECISION = "{http://spiffworkflow.org/bpmn/schema/1.0/core}calledDecision
 DECISION_REF = "{http://camunda.org/schema/1.0/bpmn}decisionRef"
 LARGEST = 1_000_000
 MOST_CALLED = 20
-# Working days, working hours, or a plain span (ISO 8601) on the clock.
-DUE = re.compile(r"(\d{1,3})(wd|wh)")
+# Working days, hours or minutes, or a plain span (ISO 8601) on the clock.
+DUE = re.compile(r"(\d{1,3})(wd|wh|wm)")
 SPAN = re.compile(r"P(?:(\d{1,3})D)?(?:T(?:(\d{1,3})H)?(?:(\d{1,4})M)?(?:(\d{1,5})S)?)?")
 MOMENT = re.compile(r"\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}(:\d{2})?(Z|[+-]\d{2}:\d{2})?)?")
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,62}")
@@ -42,8 +42,8 @@ DECISIONS, FORMS = ".dmn", ".json"
 class UserStep(BaseModel):
     """What the room reads of a user task: who acts, with which form, until when.
 
-    `unit` is an expression whose value is a unit's code, or `applicant`; empty where `lane` says it. `due` is `5wd`, `4wh` or
-    an expression that says so; `pause` the working days that the task may be paused in all.
+    `unit` is an expression whose value is a unit's code, or `applicant`; empty where `lane` says it. `due` is `5wd`, `4wh`,
+    `30wm` or an expression that says so; `pause` the working days that the task may be paused in all.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -409,7 +409,7 @@ def _timer(node: Node, name: str) -> str:
     text = _inner(node.element, "timeDuration") or _inner(node.element, "timeDate")
     if not text:
         raise _unfit(
-            thing, "定时器没有说多久", "the timer does not say how long", "如 5wd、4wh、PT30M", "Such as 5wd, 4wh, PT30M"
+            thing, "定时器没有说多久", "the timer does not say how long", "如 5wd、4wh、30wm、PT30M", "Such as 5wd, 4wh, 30wm, PT30M"
         )
     if not is_span(text):
         parse_condition(text, thing)
@@ -417,7 +417,7 @@ def _timer(node: Node, name: str) -> str:
 
 
 def is_span(text: str) -> bool:
-    """Whether `text` plainly says how long or until when: `5wd`, `4wh`, `PT30M`, `2026-10-09`."""
+    """Whether `text` plainly says how long or until when: `5wd`, `4wh`, `30wm`, `PT30M`, `2026-10-09`."""
     plain = DUE.fullmatch(text) or MOMENT.fullmatch(text) or (SPAN.fullmatch(text) and any(c.isdigit() for c in text))
     return bool(plain)
 

@@ -51,7 +51,7 @@ EVENTS: dict[str, tuple[str, ...]] = {
 PARTS: dict[str, str] = {
     "multiInstanceLoopCharacteristics": "parallel or one after another; `loopDataInputRef` or `loopCardinality`, `inputDataItem`, "
     "`completionCondition`; `loopDataOutputRef` names the list of what each instance said",
-    "timerEventDefinition": "`timeDuration`: `5wd`, `4wh`, `PT30M`, or an expression; `timeDate`",
+    "timerEventDefinition": "`timeDuration`: `5wd`, `4wh`, `30wm`, `PT30M`, or an expression; `timeDate`",
     "messageEventDefinition": "caught when the case itself or `send_message` sends it",
     "signalEventDefinition": "thrown and caught within one case",
     "errorEventDefinition": "thrown by an end event of a subprocess or called process, caught at its boundary; uncaught, it just ends",

@@ -14,6 +14,8 @@ SPAN = re.compile(r"(\d{2}):(\d{2})-(\d{2}):(\d{2})")
 SUMMER = range(5, 10)
 # A task whose deadline is in hours is reminded of when a quarter is left, and passed up an hour after it.
 REMIND_AT = 0.75
+# How many of each make a working hour.
+IN_AN_HOUR = {"wh": 1, "wm": 60}
 
 Spans = tuple[tuple[time, time], ...]
 
@@ -70,12 +72,12 @@ def add_working_hours(start: datetime, hours: float, plan: Hours) -> Due:
 
 
 def due_of(start: datetime, n: int, unit: str, plan: Hours) -> Due:
-    """`n` working days (`wd`) or hours (`wh`) after `start`."""
-    return add_working_hours(start, n, plan) if unit == "wh" else add_working_days(start, n)
+    """`n` working days (`wd`), hours (`wh`) or minutes (`wm`) after `start`."""
+    return add_working_days(start, n) if unit == "wd" else add_working_hours(start, n / IN_AN_HOUR[unit], plan)
 
 
-def deadline_in_hours(made: datetime, n: int, plan: Hours) -> Deadline:
-    """The deadline of a task for which there are `n` working hours."""
+def deadline_in_hours(made: datetime, n: float, plan: Hours) -> Deadline:
+    """The deadline of a task for which there are `n` working hours, or a part of one."""
     due = add_working_hours(made, n, plan)
     remind = add_working_hours(made, n * REMIND_AT, plan).at
     return Deadline(due.at, due.sure, remind if made < remind < due.at else None, add_working_hours(due.at, 1, plan).at)

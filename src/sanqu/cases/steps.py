@@ -22,7 +22,7 @@ from sanqu.cases.engine import Plan, Running, Waiting
 from sanqu.cases.forms import with_options
 from sanqu.cases.history import note_step
 from sanqu.cases.hooks import run_ending, run_service
-from sanqu.cases.hours import Hours, deadline_in_hours, due_of, hours_of
+from sanqu.cases.hours import IN_AN_HOUR, Hours, deadline_in_hours, due_of, hours_of
 from sanqu.cases.lanes import APPLICANT, unit_in_lane
 from sanqu.cases.notices import tell_of
 from sanqu.cases.records import CASE_COLUMNS, Case, What, case_from
@@ -348,7 +348,8 @@ def _deadline(step: UserStep, names: Mapping[str, Any], at: datetime, plan: Hour
     found = DUE.fullmatch(said) if isinstance(said, str) else None
     if found is None:
         raise _no_deadline(step.due, said, thing)
-    return deadline_of(at, int(found[1])) if found[2] == "wd" else deadline_in_hours(at, int(found[1]), plan)
+    n, counted_in = int(found[1]), found[2]
+    return deadline_of(at, n) if counted_in == "wd" else deadline_in_hours(at, n / IN_AN_HOUR[counted_in], plan)
 
 
 def _no_deadline(text: str, said: object, thing: str) -> Conflict:
@@ -356,8 +357,8 @@ def _no_deadline(text: str, said: object, thing: str) -> Conflict:
         "cases.due",
         Text(zh=f"时限不明：{text} 是 {said}", en=f"The deadline is not clear: {text} is {said}"),
         Text(
-            zh="在办件的数据里给出如 5wd、4wh 的时限，或改正流程",
-            en="Give a deadline such as 5wd or 4wh in the case's data, or mend the process",
+            zh="在办件的数据里给出如 5wd、4wh、30wm 的时限，或改正流程",
+            en="Give a deadline such as 5wd, 4wh or 30wm in the case's data, or mend the process",
         ),
         thing,
     )
