@@ -11,7 +11,9 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
 import hypothesis
@@ -27,6 +29,7 @@ from sanqu.ground.database import Database
 from sanqu.ground.engines import start_postgres
 from sanqu.ground.schema import bring_up_to_date
 from sanqu.ground.settings import Settings
+from sanqu.lake import lake_of
 from sanqu.sharing.reading import hang_door
 from sanqu.web.app import make_app
 
@@ -39,7 +42,7 @@ _numbers = itertools.count(1)
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[str]:
-    """The URL of a PostgreSQL of our own, with a migrated database `sanqu_template` to copy from."""
+    """The URL of a PostgreSQL of our own, with migrated databases to copy from."""
     # Not below pytest's own folder: each new test run closes that to other users, and the server runs as one.
     folder = tempfile.mkdtemp(prefix="sanqu-test-")
     url, server = start_postgres(Path(folder))
@@ -49,7 +52,9 @@ def postgres() -> Iterator[str]:
             conn.execute(f"ALTER SYSTEM SET {setting}")  # type: ignore[arg-type]
         conn.execute("SELECT pg_reload_conf()")
         conn.execute("CREATE DATABASE sanqu_template")
-    bring_up_to_date(database_url(url, "sanqu_template"))
+        bring_up_to_date(database_url(url, "sanqu_template"))
+        conn.execute("CREATE DATABASE sanqu_template_lake TEMPLATE sanqu_template")
+    _make_lake(database_url(url, "sanqu_template_lake"), Path(folder) / "home")
     yield url
     # At once: an orderly stop would first write down, for half a minute, what is thrown away next.
     running = psutil.Process(server.get_pid())
@@ -57,6 +62,31 @@ def postgres() -> Iterator[str]:
     running.wait(10)
     server.cleanup()
     shutil.rmtree(folder, ignore_errors=True)
+
+
+def _make_lake(url: str, home: Path) -> None:
+    """The lake's own tables, in advance: making them takes longer than most tests."""
+    city = City(Settings(home=home, database_url=url), Database(url), Bus(""))
+    with lake_of(city).engine():
+        pass
+    city.close()
+
+
+@contextmanager
+def new_city(postgres: str, nats: str, home: Path, **settings: Any) -> Iterator[City]:
+    """An empty city with all tables in the folder `home`; its database goes with it."""
+    name = f"city_{os.getpid()}_{next(_numbers)}"
+    told = Settings(home=home, database_url=database_url(postgres, name), nats_url=nats, **settings)
+    with psycopg.connect(postgres, autocommit=True) as conn:
+        conn.execute(f"CREATE DATABASE {name} TEMPLATE sanqu_template_lake STRATEGY FILE_COPY")
+    city = City(told, Database(told.database_url), Bus(nats))
+    with city.db.connection() as conn:
+        conn.execute("UPDATE ducklake.ducklake_metadata SET value = %s WHERE key = 'data_path'", (told.lake_folder.rstrip("/") + "/",))
+    yield city
+    city.close()
+    # What is thrown away at once is never written to the disk, and its memory is there for the next.
+    with psycopg.connect(postgres, autocommit=True) as conn:
+        conn.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @pytest.fixture(scope="session")
@@ -92,24 +122,15 @@ def source_database(postgres: str) -> Iterator[psycopg.Connection]:
 @pytest.fixture
 def make_city(postgres: str, nats: str, tmp_path: Path) -> Iterator[Callable[[], City]]:
     """Makes empty cities with all tables; they go when the test ends."""
-    made: list[City] = []
-
     hang_door()
+    with ExitStack() as cities:
 
-    def make() -> City:
-        name = f"city_{os.getpid()}_{next(_numbers)}"
-        with psycopg.connect(postgres, autocommit=True) as conn:
-            conn.execute(f"CREATE DATABASE {name} TEMPLATE sanqu_template")
-        home = tmp_path / name
-        home.mkdir()
-        settings = Settings(home=home, database_url=database_url(postgres, name), nats_url=nats, memory_limit="1GB")
-        city = City(settings, Database(settings.database_url), Bus(nats))
-        made.append(city)
-        return city
+        def make() -> City:
+            home = tmp_path / f"home-{next(_numbers)}"
+            home.mkdir()
+            return cities.enter_context(new_city(postgres, nats, home, memory_limit="1GB"))
 
-    yield make
-    for city in made:
-        city.close()
+        yield make
 
 
 @pytest.fixture

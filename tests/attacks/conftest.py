@@ -2,49 +2,32 @@
 
 from __future__ import annotations
 
-import itertools
-import os
 import socket
 import threading
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import httpx
-import psycopg
 import pytest
 import uvicorn
 
-from sanqu.ground.bus import Bus
 from sanqu.ground.city import City
-from sanqu.ground.database import Database
-from sanqu.ground.settings import Settings
 from sanqu.web.app import make_app
-from tests.conftest import database_url
+from tests.conftest import new_city
 
 from .attempts import Attempt
 from .county import settle
 from .hall import Hall
 
 TRIED, LEAKED = "attempts-tried", "attempts-leaked"
-_numbers = itertools.count(1)
 
 
 @pytest.fixture(scope="session")
 def attacked(postgres: str, nats: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[City]:
     """The county, filled once for every attempt."""
-    name = f"attacked_{os.getpid()}_{next(_numbers)}"
-    with psycopg.connect(postgres, autocommit=True) as conn:
-        conn.execute(f"CREATE DATABASE {name} TEMPLATE sanqu_template")
-    home: Path = tmp_path_factory.mktemp(name)
-    settings = Settings(
-        home=home, database_url=database_url(postgres, name), nats_url=nats, memory_limit="1GB",
-        # The attackers are many at one address.
-        rate_per_minute=0, rate_per_minute_key=0,
-    )  # fmt: skip
-    city = City(settings, Database(settings.database_url), Bus(nats))
-    yield city
-    city.close()
+    # The attackers are many at one address.
+    with new_city(postgres, nats, tmp_path_factory.mktemp("attacked"), memory_limit="1GB", rate_per_minute=0, rate_per_minute_key=0) as city:
+        yield city
 
 
 @pytest.fixture(scope="session")

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import io
-import itertools
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import psycopg
 import pytest
 from PIL import Image
 from shapely.geometry import box
@@ -21,18 +18,15 @@ from sanqu.governance.matters import read_matter, save_matters
 from sanqu.governance.processes import declare_processes
 from sanqu.governance.records import Event
 from sanqu.governance.report import NewEvent, report_event
-from sanqu.ground.bus import Bus
 from sanqu.ground.city import City
-from sanqu.ground.database import Database
 from sanqu.ground.facts import keep_fact
 from sanqu.ground.i18n import Text
 from sanqu.ground.packs import read_pack
 from sanqu.ground.people.askers import SYSTEM, Asker
 from sanqu.ground.people.persons import add_person, asker_for
 from sanqu.ground.people.units import Unit, save_units
-from sanqu.ground.settings import Settings
 from sanqu.sharing.reading import hang_door
-from tests.conftest import database_url
+from tests.conftest import new_city
 
 QUZHOU = Path(__file__).parents[2] / "cities" / "quzhou"
 # Two counties side by side, each a tenth of a degree; the left one has two towns, the first of them a village of two grids.
@@ -60,7 +54,6 @@ TRUNCATE governance_event, governance_household, governance_household_text, gove
     governance_vote, governance_voter, governance_ballot, governance_notice, governance_member,
     case_file, case_case, case_task, case_step, case_comment, case_notice CASCADE
 """
-_numbers = itertools.count(1)
 
 
 @dataclass(frozen=True)
@@ -139,14 +132,9 @@ def furnish(city: City) -> County:
 @pytest.fixture(scope="module")
 def furnished(postgres: str, nats: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[County]:
     """One county for a file of tests."""
-    name = f"county_{os.getpid()}_{next(_numbers)}"
-    with psycopg.connect(postgres, autocommit=True) as conn:
-        conn.execute(f"CREATE DATABASE {name} TEMPLATE sanqu_template")  # type: ignore[arg-type]
-    url = database_url(postgres, name)
-    city = City(Settings(home=tmp_path_factory.mktemp(name), database_url=url, nats_url=nats), Database(url), Bus(nats))
     hang_door()
-    yield furnish(city)
-    city.close()
+    with new_city(postgres, nats, tmp_path_factory.mktemp("county")) as city:
+        yield furnish(city)
 
 
 @pytest.fixture

@@ -17,10 +17,15 @@ import psutil
 from sanqu.ground.city import City
 from sanqu.ground.errors import Unavailable
 from sanqu.ground.i18n import Text
+from sanqu.ground.settings import Settings
+from sanqu.lake.sealed import Opening
 
 # Measured: more than a hundred inlined rows commit several times slower (see docs/decisions.md).
 INLINE_ROWS = 100
 METADATA_SCHEMA = "ducklake"
+EXTENSIONS = ("ducklake", "postgres_scanner")
+# DuckDB reads tens of megabytes to check an extension's signature, each time; once in a process is enough.
+_checked = threading.Event()
 
 
 def extension_file(name: str) -> Path:
@@ -102,6 +107,7 @@ class Engine:
         config: dict[str, str | bool | int | float | list[str]] = {
             "autoinstall_known_extensions": False,
             "autoload_known_extensions": False,
+            "allow_unsigned_extensions": _checked.is_set(),
             "memory_limit": settings.memory_limit,
             "temp_directory": str(self._tmp),
         }
@@ -110,16 +116,13 @@ class Engine:
         # A named in-memory database: two cities in one process stay apart.
         root = duckdb.connect(f":memory:city-{id(self)}", config=config)
         try:
-            for name in ("ducklake", "postgres_scanner"):
+            for name in EXTENSIONS:
                 root.execute(f"LOAD {sql_text(str(extension_file(name)))}")
+            _checked.set()
             # Another process may be making the lake's tables at this very moment: one after the other.
             with self.city.db.own_connection() as conn:
                 conn.execute("SELECT pg_advisory_lock(hashtext('sanqu.lake.attach'))")
-                root.execute(
-                    f"ATTACH {sql_text('ducklake:postgres:' + libpq_words(self.city.db.url))} AS lake "
-                    f"(DATA_PATH {sql_text(settings.lake_folder)}, METADATA_SCHEMA '{METADATA_SCHEMA}', "
-                    f"DATA_INLINING_ROW_LIMIT {INLINE_ROWS})"
-                )
+                root.execute(_attach(self.city.db.url, settings.lake_folder, f"DATA_INLINING_ROW_LIMIT {INLINE_ROWS}"))
             root.execute("SET ducklake_max_retry_count = 100")
             root.execute("SET ducklake_retry_wait_ms = 5")
             root.execute("SET ducklake_retry_backoff = 1.2")
@@ -142,30 +145,19 @@ class Engine:
         shutil.rmtree(self._tmp, ignore_errors=True)
 
 
-def open_sealed(database_url: str, lake_folder: str, memory_limit: str, threads: int) -> duckdb.DuckDBPyConnection:
-    """A DuckDB that can read the lake and nothing else: no file, no network, no setting can be reached from its SQL.
+def sealed_opening(settings: Settings, database_url: str) -> Opening:
+    """What a sealed process is told: the lake, to be read only, and the limits of queries."""
+    return Opening(
+        [str(extension_file(name)) for name in EXTENSIONS], _checked.is_set(), _attach(database_url, settings.lake_folder, "READ_ONLY"),
+        settings.lake_folder, settings.query_memory, settings.threads or 2,
+    )  # fmt: skip
 
-    For a process of its own that runs what askers wrote. Raises `duckdb.Error` when the lake cannot be opened.
-    """
-    config: dict[str, str | bool | int | float | list[str]] = {
-        "autoinstall_known_extensions": False,
-        "autoload_known_extensions": False,
-        "memory_limit": memory_limit,
-        "threads": threads,
-        "python_enable_replacements": False,
-        "allow_unredacted_secrets": False,
-    }
-    root = duckdb.connect(":memory:", config=config)
-    for name in ("ducklake", "postgres_scanner"):
-        root.execute(f"LOAD {sql_text(str(extension_file(name)))}")
-    root.execute(
+
+def _attach(database_url: str, folder: str, option: str) -> str:
+    return (
         f"ATTACH {sql_text('ducklake:postgres:' + libpq_words(database_url))} AS lake "
-        f"(DATA_PATH {sql_text(lake_folder)}, METADATA_SCHEMA '{METADATA_SCHEMA}', READ_ONLY)"
+        f"(DATA_PATH {sql_text(folder)}, METADATA_SCHEMA '{METADATA_SCHEMA}', {option})"
     )
-    root.execute(f"SET allowed_directories = [{sql_text(lake_folder)}]")
-    root.execute("SET enable_external_access = false")
-    root.execute("SET lock_configuration = true")
-    return root
 
 
 def _sweep(folder: Path) -> None:

@@ -3,38 +3,31 @@
 from __future__ import annotations
 
 import contextlib
-import io
 import json
 import logging
 import queue
-import struct
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, BinaryIO
+from dataclasses import asdict, dataclass
+from typing import Any
 
-import duckdb
 import pyarrow as pa  # type: ignore[import-untyped]
 
 from sanqu.ground.city import City
 from sanqu.ground.errors import BadInput, Busy, SanquError, Unavailable
 from sanqu.ground.i18n import Text
-from sanqu.lake.engine import open_sealed
+from sanqu.lake import sealed
+from sanqu.lake.engine import sealed_opening
 
 log = logging.getLogger(__name__)
 
-# Kind, the number of the request that it belongs to, size of what follows.
-HEAD = struct.Struct(">cQQ")
 # A process that nobody asked for so long gives its memory back.
 IDLE_SECONDS = 60.0
 # How long an asker waits for a process to come free.
 WAIT_SECONDS = 20.0
-# What one answer may weigh, whatever its number of rows.
-MOST_BYTES = 256 * 1024 * 1024
-BATCH_ROWS = 4096
 
 
 @dataclass(frozen=True)
@@ -58,20 +51,15 @@ class _Process:
     """One sealed child."""
 
     def __init__(self, city: City) -> None:
-        settings = city.settings
         self._child = subprocess.Popen(
-            [sys.executable, "-I", "-c", "from sanqu.sharing.runner import serve; serve()"],
+            [sys.executable, "-I", sealed.__file__],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
             # Nothing of the parent's environment is the child's business.
             env={"PATH": "/usr/bin:/bin", "TZ": "UTC", "LANG": "C.UTF-8"},
         )  # fmt: skip
         self.used = time.monotonic()
         self._asked = 0
-        told = {
-            "database_url": city.db.url, "lake_folder": settings.lake_folder, "memory_limit": settings.query_memory,
-            "threads": settings.threads or 2, "paths": sys.path,
-        }  # fmt: skip
-        self._send(told)
+        self._send(asdict(sealed_opening(city.settings, city.db.url)))
         kind, body = self._receive()
         if kind != b"R":
             self.kill()
@@ -101,15 +89,15 @@ class _Process:
         assert self._child.stdin is not None
         self._asked += 1
         try:
-            _write(self._child.stdin, b"Q", self._asked, json.dumps(message, default=str).encode())
+            sealed.write(self._child.stdin, b"Q", self._asked, json.dumps(message, default=str).encode())
         except OSError as fault:
             self.kill()
             raise _gone() from fault
 
     def _receive(self) -> tuple[bytes, bytes]:
         assert self._child.stdout is not None
-        head = self._child.stdout.read(HEAD.size)
-        kind, number, size = HEAD.unpack(head) if len(head) == HEAD.size else (b"", 0, 0)
+        head = self._child.stdout.read(sealed.HEAD.size)
+        kind, number, size = sealed.HEAD.unpack(head) if len(head) == sealed.HEAD.size else (b"", 0, 0)
         body = self._child.stdout.read(size)
         if number != self._asked or len(body) < size:
             self.kill()
@@ -259,89 +247,3 @@ class Runners:
 def runners_of(city: City) -> Runners:
     """The sealed processes that run askers' queries."""
     return city.part(Runners, Runners)
-
-
-def _write(pipe: BinaryIO | Any, kind: bytes, number: int, body: bytes) -> None:
-    pipe.write(HEAD.pack(kind, number, len(body)))
-    pipe.write(body)
-    pipe.flush()
-
-
-def serve() -> None:
-    """The child's side: opens the lake, seals itself, answers until its parent is gone."""
-    reading, writing = sys.stdin.buffer, sys.stdout.buffer
-    number, told = _read(reading)
-    if told is None:
-        return
-    try:
-        duck = open_sealed(told["database_url"], told["lake_folder"], told["memory_limit"], told["threads"])
-    except Exception as fault:
-        _write(writing, b"X", number, str(fault).encode())
-        return
-    _write(writing, b"R", number, b"")
-    while True:
-        number, asked = _read(reading)
-        if asked is None:
-            return
-        _answer(duck, number, asked, writing)
-
-
-def _read(pipe: BinaryIO) -> tuple[int, dict[str, Any] | None]:
-    head = pipe.read(HEAD.size)
-    if len(head) < HEAD.size:
-        return 0, None
-    _, number, size = HEAD.unpack(head)
-    return number, json.loads(pipe.read(size))
-
-
-def _answer(duck: duckdb.DuckDBPyConnection, number: int, asked: Mapping[str, Any], writing: BinaryIO) -> None:
-    late = threading.Timer(float(asked["seconds"]), duck.interrupt)
-    late.start()
-    failed: str | None = None
-    try:
-        # In one transaction it is the same moment for all of them: `now()` too.
-        duck.execute("BEGIN TRANSACTION")
-        for statement in asked["statements"]:
-            if failed is None:
-                try:
-                    _write(writing, b"T", number, _run(duck, statement))
-                    continue
-                except Exception as fault:
-                    failed = _kind(fault)
-            _write(writing, b"F", number, json.dumps({"kind": failed}).encode())
-    finally:
-        late.cancel()
-        duck.rollback()
-
-
-def _run(duck: duckdb.DuckDBPyConnection, statement: Mapping[str, Any]) -> bytes:
-    most, seen, more = int(statement["rows"]), 0, False
-    reader = duck.execute(statement["sql"], dict(statement["params"]) or None).to_arrow_reader(BATCH_ROWS)
-    sink = io.BytesIO()
-    sink.write(b"\0")
-    with pa.ipc.new_stream(sink, reader.schema) as writer:
-        for batch in reader:
-            more = seen + batch.num_rows > most
-            writer.write_batch(batch.slice(0, most - seen) if more else batch)
-            seen += min(batch.num_rows, most - seen)
-            if sink.tell() > MOST_BYTES:
-                raise MemoryError("size")
-            if more:
-                break
-    body = sink.getbuffer()
-    body[0] = more
-    return bytes(body)
-
-
-def _kind(fault: Exception) -> str:
-    match fault:
-        case MemoryError() if str(fault) == "size":
-            return "size"
-        case duckdb.InterruptException():
-            return "time"
-        case duckdb.OutOfMemoryException() | MemoryError():
-            return "memory"
-        case duckdb.BinderException() | duckdb.CatalogException() | duckdb.ParserException() | duckdb.NotImplementedException():
-            return "shape"
-        case _:
-            return "value"

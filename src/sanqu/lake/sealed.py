@@ -1,0 +1,161 @@
+"""The sealed process (封闭查询进程): reads the lake, runs what askers wrote, and reaches nothing else.
+
+Run as a file of its own, it imports nothing of Sanqu: what it needs to know it is told by its parent (`sharing.runner`), so it
+is there in a fraction of the time, and holds nothing that a query could ever get hold of.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import struct
+import sys
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, BinaryIO
+
+import duckdb
+import pyarrow as pa  # type: ignore[import-untyped]
+
+# Kind, the number of the request that it belongs to, size of what follows.
+HEAD = struct.Struct(">cQQ")
+# What one answer may weigh, whatever its number of rows.
+MOST_BYTES = 256 * 1024 * 1024
+BATCH_ROWS = 4096
+
+
+@dataclass(frozen=True)
+class Opening:
+    """What a sealed process is told to open.
+
+    `extensions` are files, `checked` whether their signatures were checked already by whoever says so; `attach` is the ATTACH
+    statement of the lake, `folder` where its files are.
+    """
+
+    extensions: list[str]
+    checked: bool
+    attach: str
+    folder: str
+    memory_limit: str
+    threads: int
+
+
+def open_sealed(told: Opening) -> duckdb.DuckDBPyConnection:
+    """A DuckDB that can read the lake and nothing else: no file, no network, no setting can be reached from its SQL.
+
+    Raises `duckdb.Error` when the lake cannot be opened.
+    """
+    config: dict[str, str | bool | int | float | list[str]] = {
+        "autoinstall_known_extensions": False,
+        "autoload_known_extensions": False,
+        "allow_unsigned_extensions": told.checked,
+        "memory_limit": told.memory_limit,
+        "threads": told.threads,
+        "python_enable_replacements": False,
+        "allow_unredacted_secrets": False,
+    }
+    root = duckdb.connect(":memory:", config=config)
+    for file in told.extensions:
+        root.execute(f"LOAD {_text(file)}")
+    root.execute(told.attach)
+    root.execute(f"SET allowed_directories = [{_text(told.folder)}]")
+    root.execute("SET enable_external_access = false")
+    root.execute("SET lock_configuration = true")
+    return root
+
+
+def _text(value: str) -> str:
+    return "'" + value.replace("'", "''") + "'"
+
+
+def serve() -> None:
+    """Open the lake, seal the process, answer until its parent is gone."""
+    reading, writing = sys.stdin.buffer, sys.stdout.buffer
+    number, told = read(reading)
+    if told is None:
+        return
+    try:
+        duck = open_sealed(Opening(**told))
+    except Exception as fault:
+        write(writing, b"X", number, str(fault).encode())
+        return
+    write(writing, b"R", number, b"")
+    while True:
+        number, asked = read(reading)
+        if asked is None:
+            return
+        _answer(duck, number, asked, writing)
+
+
+def write(pipe: BinaryIO | Any, kind: bytes, number: int, body: bytes) -> None:
+    """Send one message; raises `OSError` when the other side is gone."""
+    pipe.write(HEAD.pack(kind, number, len(body)))
+    pipe.write(body)
+    pipe.flush()
+
+
+def read(pipe: BinaryIO) -> tuple[int, dict[str, Any] | None]:
+    """The next message, None when the other side is gone."""
+    head = pipe.read(HEAD.size)
+    if len(head) < HEAD.size:
+        return 0, None
+    _, number, size = HEAD.unpack(head)
+    return number, json.loads(pipe.read(size))
+
+
+def _answer(duck: duckdb.DuckDBPyConnection, number: int, asked: Mapping[str, Any], writing: BinaryIO) -> None:
+    late = threading.Timer(float(asked["seconds"]), duck.interrupt)
+    late.start()
+    failed: str | None = None
+    try:
+        # In one transaction it is the same moment for all of them: `now()` too.
+        duck.execute("BEGIN TRANSACTION")
+        for statement in asked["statements"]:
+            if failed is None:
+                try:
+                    write(writing, b"T", number, _run(duck, statement))
+                    continue
+                except Exception as fault:
+                    failed = _kind(fault)
+            write(writing, b"F", number, json.dumps({"kind": failed}).encode())
+    finally:
+        late.cancel()
+        duck.rollback()
+
+
+def _run(duck: duckdb.DuckDBPyConnection, statement: Mapping[str, Any]) -> bytes:
+    most, seen, more = int(statement["rows"]), 0, False
+    reader = duck.execute(statement["sql"], dict(statement["params"]) or None).to_arrow_reader(BATCH_ROWS)
+    sink = io.BytesIO()
+    sink.write(b"\0")
+    with pa.ipc.new_stream(sink, reader.schema) as writer:
+        for batch in reader:
+            more = seen + batch.num_rows > most
+            writer.write_batch(batch.slice(0, most - seen) if more else batch)
+            seen += min(batch.num_rows, most - seen)
+            if sink.tell() > MOST_BYTES:
+                raise MemoryError("size")
+            if more:
+                break
+    body = sink.getbuffer()
+    body[0] = more
+    return bytes(body)
+
+
+def _kind(fault: Exception) -> str:
+    match fault:
+        case MemoryError() if str(fault) == "size":
+            return "size"
+        case duckdb.InterruptException():
+            return "time"
+        case duckdb.OutOfMemoryException() | MemoryError():
+            return "memory"
+        case duckdb.BinderException() | duckdb.CatalogException() | duckdb.ParserException() | duckdb.NotImplementedException():
+            return "shape"
+        case _:
+            return "value"
+
+
+if __name__ == "__main__":
+    serve()
