@@ -11,9 +11,11 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from sanqu.governance.events import Wanted, list_events
 from sanqu.governance.households import HouseholdText, plan_of, sample_households, save_household
+from sanqu.governance.photos import photos_of
 from sanqu.governance.villages import confirm, follow, open_vote, publish_notice
 from sanqu.ground.city import City
 from sanqu.ground.people.askers import SYSTEM, Asker
+from sanqu.ground.people.keys import make_key
 from sanqu.ground.people.sessions import make_link
 from tests.governance.conftest import HERE, County, picture
 from tests.web.conftest import browser
@@ -24,6 +26,8 @@ Entering = Callable[..., Page]
 PHONE = {"width": 390, "height": 844}
 UNLABELLED = """() => [...document.querySelectorAll('main input:not([type=hidden]), main select, main textarea')]
     .filter((one) => !one.labels.length && !one.getAttribute('aria-label')).map((one) => one.name || one.outerHTML)"""
+SHELL_IS_KEPT = """() => navigator.serviceWorker.controller !== null
+    || new Promise((done) => navigator.serviceWorker.addEventListener('controllerchange', () => done(true)))"""
 WIDER = "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
 
 
@@ -48,6 +52,7 @@ def enter(browser: Browser, county: County, base: str) -> Iterator[Entering]:
                 link = make_link(conn, asker.user_id, SYSTEM)
             page.goto(f"/sign-in/{link}")
             page.get_by_role("button", name="以此链接登录").click()
+            page.wait_for_url(lambda url: "/sign-in/" not in url)
         return page
 
     yield open_tab
@@ -71,7 +76,7 @@ def test_a_resident_reports_by_phone_and_it_goes_round_to_the_rating(enter: Ente
     wang.get_by_label("照片").set_input_files({"name": "a.jpg", "mimeType": "image/jpeg", "buffer": picture()})
     wang.get_by_role("button", name="上报").click()
     expect(wang.get_by_role("heading", level=1)).to_contain_text("待受理")
-    assert wang.evaluate("document.querySelector('main img').naturalWidth") == 32
+    expect(wang.locator("main img")).to_have_js_property("naturalWidth", 32)
     number = wang.url.rsplit("/", 1)[1]
 
     town = enter(county.town)
@@ -81,12 +86,14 @@ def test_a_resident_reports_by_phone_and_it_goes_round_to_the_rating(enter: Ente
     assert town.evaluate(UNLABELLED) == []
     town.locator("select[name=decision]").select_option("accept")
     town.get_by_role("button", name="提交").click()
+    expect(town.get_by_role("heading", level=1)).to_contain_text("办理中")
     roads = enter(county.roads)
     roads.goto(f"/events/{number}")
     roads.get_by_role("button", name="提交").click()
     roads.locator("select[name=result]").select_option("done")
     roads.locator("textarea[name=answer]").fill("已修补")
     roads.get_by_role("button", name="提交").click()
+    expect(roads.get_by_role("heading", level=1)).to_contain_text("待核验")
     county.act(county.worker, county_event(county, number), "verify", verdict="solved")
     wang.reload()
     wang.get_by_label("非常满意", exact=True).check()
@@ -180,7 +187,7 @@ def test_a_visit_typed_without_a_signal_arrives_once_when_there_is_one(enter: En
     page.goto("/grid")
     assert page.evaluate(UNLABELLED) == [] and page.evaluate(WIDER) <= 0
     expect(page.locator("#households")).to_contain_text("样例户主")
-    page.wait_for_function("navigator.serviceWorker.controller !== null")
+    page.evaluate(SHELL_IS_KEPT)
     page.context.set_offline(True)
     page.reload()
     # The page itself and what it shows come from the device.
@@ -224,6 +231,75 @@ def test_a_visit_typed_without_a_signal_arrives_once_when_there_is_one(enter: En
     expect(above.get_by_text("添了一个孩子")).to_be_visible()
     above.goto("/grid/plan")
     assert above.evaluate(UNLABELLED) == []
+
+
+def test_an_event_reported_without_a_signal_arrives_once_with_its_photos(enter: Entering, county: County) -> None:
+    page = enter(county.worker, phone=True)
+    page.context.grant_permissions(["geolocation"])
+    page.context.set_geolocation({"longitude": HERE[0], "latitude": HERE[1], "accuracy": 8})
+    page.goto("/grid")
+    page.evaluate(SHELL_IS_KEPT)
+    page.context.set_offline(True)
+    page.reload()
+    expect(page.locator("#signal")).to_contain_text("离线")
+    page.locator("#event-panel summary").click()
+    assert page.evaluate(UNLABELLED) == [] and page.evaluate(WIDER) <= 0
+    form = page.locator("#event")
+    form.get_by_label("事项").select_option("noise")
+    form.get_by_label("噪声种类").select_option("trade")
+    form.get_by_label("情况说明").fill("夜里音响太吵")
+    form.get_by_role("button", name="用我现在的位置").click()
+    expect(form.get_by_label("经度")).to_have_value(f"{HERE[0]:.6f}")
+    form.get_by_label("照片").set_input_files([{"name": f"{n}.jpg", "mimeType": "image/jpeg", "buffer": picture()} for n in "ab"])
+    form.get_by_role("button", name="上报").click()
+    expect(page.locator("#waiting")).to_have_text("1 条待送出")
+    expect(form.get_by_label("情况说明")).to_have_value("")
+    # One without coordinates is noted at the grid; one that the city refuses stays, with the reason.
+    form.get_by_label("事项").select_option("road")
+    form.get_by_label("情况说明").fill("路面有坑")
+    form.get_by_role("button", name="上报").click()
+    expect(page.locator("#waiting")).to_have_text("2 条待送出")
+    form.get_by_label("情况说明").fill("在城外")
+    form.get_by_label("经度").fill("12")
+    form.get_by_label("纬度").fill("12")
+    form.get_by_role("button", name="上报").click()
+    expect(page.locator("#waiting")).to_have_text("3 条待送出")
+    page.reload()
+    expect(page.locator("#outbox li")).to_have_count(3)
+    expect(page.locator("#outbox li").first).to_contain_text("夜里音响太吵 · 2 张照片")
+    assert list_events(county.city, county.admin, Wanted())[1] == 0
+    page.context.set_offline(False)
+    expect(page.locator("#waiting")).to_have_text("1 条待送出")
+    expect(page.locator("#said")).to_contain_text("本市之外")
+    page.on("dialog", lambda asked: asked.accept())
+    page.locator("#outbox").get_by_role("button", name="删除").click()
+    expect(page.locator("#waiting")).to_have_text("都已送达")
+    found = {one.matter: one for one in list_events(county.city, county.admin, Wanted())[0]}
+    assert {one.source for one in found.values()} == {"grid"} and found.keys() == {"noise", "road"}
+    assert (found["noise"].lon, found["noise"].attributes) == (HERE[0], {"kind": "trade"}) and len(photos_of(county.city, found["noise"])) == 2
+    assert (found["road"].grid, found["road"].lon) == ("330802001001-g1", None)
+
+
+def test_what_is_sent_again_is_one_event_and_brings_the_photos_that_had_not_arrived(county: County, base: str) -> None:
+    assert county.worker.user_id is not None and county.wang.user_id is not None
+    with county.city.db.connection() as conn:
+        worker, resident = (make_key(conn, SYSTEM, one.user_id or 0, "phone") for one in (county.worker, county.wang))
+    said = {"client_id": str(uuid4()), "matter": "road", "text": "路面有坑", "unit": "330802001001-g1"}
+    files = [("photos", (f"{n}.jpg", picture(*HERE), "image/jpeg")) for n in "abc"]
+    with httpx.Client(base_url=base, timeout=30) as phone:
+
+        def send(key: str, *photos: tuple[str, tuple[str, bytes, str]]) -> httpx.Response:
+            return phone.post("/api/grid/events", data=said, files=list(photos) or None, headers={"Authorization": key})
+
+        # The city stopped when one of three had been kept.
+        first, again, third = send(worker, files[0]), send(worker, *files), send(worker, *files)
+        assert send(resident).status_code == 403
+    assert (first.status_code, first.json()["state"], again.json()["state"]) == (201, "arrived", "again")
+    (event,), count = list_events(county.city, county.admin, Wanted())
+    assert count == 1 and third.json()["number"] == event.number == first.json()["number"]
+    assert len(photos_of(county.city, event)) == 3
+    # The unit was all that was said of the place; the photo, taken in it, says more.
+    assert event.lon == pytest.approx(HERE[0], abs=1e-4)
 
 
 def visits(county: County) -> list[str]:

@@ -8,10 +8,12 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Body, Query, Request
+from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import HTMLResponse, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from sanqu.cases.pages import TOOLS
+from sanqu.governance.forms import form_of, new_from
 from sanqu.governance.households import (
     HouseholdText,
     VisitText,
@@ -24,9 +26,13 @@ from sanqu.governance.households import (
     record_visit,
     save_household,
 )
+from sanqu.governance.matters import list_matters
+from sanqu.governance.report import Reported, report_event
+from sanqu.ground.city import City
 from sanqu.ground.http import InCity, Paging, SignedIn, lang_of
 from sanqu.ground.i18n import say
 from sanqu.ground.pages import render
+from sanqu.ground.people.askers import Asker
 
 router = APIRouter(prefix="/grid", include_in_schema=False)
 api = APIRouter(prefix="/api/grid", tags=["网格走访 · Rounds of a grid"])
@@ -35,13 +41,14 @@ api = APIRouter(prefix="/api/grid", tags=["网格走访 · Rounds of a grid"])
 SAYS = (
     "online", "offline", "waiting_n", "all_sent", "no_due", "missed", "whole_household", "last_visit", "next_visit", "level_1", "level_2",
     "level_3", "change",
-    "conflict_visit", "conflict_household", "unsettled", "kept_of", "met", "not_met", "visit",
+    "conflict_visit", "conflict_household", "unsettled", "kept_of", "met", "not_met", "visit", "report_here", "new_household", "add_special",
+    "event_sent", "no_room", "drop", "drop_sure", "with_photos",
 )  # fmt: skip
 # The worker of the browser that answers when there is no signal: the shell of the page and what it is made of, no data of people.
 # The newest shell is asked for first; what is sent is the page's own business.
 WORKER = """"use strict";
 const SHELL = "grid-shell-1";
-const FILES = ["/grid", "/static/sanqu.css", "/static/sanqu.js", "/static/grid.js", "/static/icon.svg", "/static/vendor/htmx.min.js"];
+const FILES = ["/grid", "/static/sanqu.css", "/static/sanqu.js", "/static/grid.js", "/static/governance.js", "/static/icon.svg", "/static/vendor/htmx.min.js"];
 self.addEventListener("install", (event) => { event.waitUntil(caches.open(SHELL).then((cache) => cache.addAll(FILES)).then(() => self.skipWaiting())); });
 self.addEventListener("activate", (event) => { event.waitUntil(self.clients.claim()); });
 self.addEventListener("fetch", (event) => {
@@ -92,6 +99,23 @@ HOUSEHOLD = {
         }
     }
 }
+FORM = {
+    "requestBody": {
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": ["matter", "text"],
+                    "properties": {
+                        **{name: {"type": "string"} for name in ("client_id", "matter", "text", "urgency", "unit", "address", "lon", "lat")},
+                        "photos": {"type": "array", "items": {"type": "string", "format": "binary"}},
+                    },
+                },
+                "example": {"client_id": ID, "matter": "litter", "text": "样例 · sample", "unit": "330802005001-g1"},
+            }
+        }
+    }
+}
 SPECIAL = {"one": {"value": {"id": ID, "household": ID, "name": "样例", "kind": "独居老人", "level": 1}}}
 
 
@@ -100,7 +124,7 @@ def grid_page(request: Request, city: InCity, asker: SignedIn) -> HTMLResponse:
     """The shell of the worker's page; it holds no data of people, those are fetched and kept by its code."""
     lang = lang_of(request)
     words = {name: say(f"governance.{name}", lang, n="{n}") for name in SAYS}
-    answer = render(request, "governance/grid.html", grids=grids_of(city, asker), words=words)
+    answer = render(request, "governance/grid.html", grids=grids_of(city, asker), words=words, matters=list_matters(city))
     answer.headers["Cache-Control"] = "no-cache"
     return answer
 
@@ -176,6 +200,18 @@ def household_page(request: Request, city: InCity, asker: SignedIn, id_: UUID) -
 def plan(city: InCity, asker: SignedIn, grid: str) -> dict[str, Any]:
     """What a worker takes along; personal data, each look is in the ledger."""
     return plan_of(city, asker, grid)
+
+
+@api.post("/events", summary="送来一件事件 · An event", status_code=201, openapi_extra=FORM)
+async def event(request: Request, city: InCity, asker: SignedIn) -> dict[str, Any]:
+    """Report an event as the grid's worker, by a form with photos; sent again under the same `client_id`, it is one event."""
+    said, photos = await form_of(request)
+    done = await run_in_threadpool(_reported, city, asker, said, photos)
+    return {"id": said.get("client_id"), "state": "again" if done.again else "arrived", "number": done.event.number}
+
+
+def _reported(city: City, asker: Asker, said: dict[str, str], photos: list[bytes]) -> Reported:
+    return report_event(city, asker, new_from(city, said), "grid", photos)
 
 
 @api.post("/visits", summary="送来一次走访 · A visit", status_code=201)

@@ -18,6 +18,7 @@ from sanqu.cases.start import start_case
 from sanqu.cases.steps import within
 from sanqu.governance.alike import Report, find_earlier, find_same
 from sanqu.governance.matters import Matter, Urgency, check_attributes, find_matter
+from sanqu.governance.photos import photos_of
 from sanqu.governance.places import Place, place_at, place_of_unit
 from sanqu.governance.records import COLUMNS, NOBODY, PROCESS, Event, Source, event_from
 from sanqu.governance.responsible import responsible_for
@@ -92,7 +93,8 @@ def report_event(
 ) -> Reported:  # fmt: skip
     """Report an event and start its case, in the caller's transaction when `conn` is given (then without photos).
 
-    Photos become files of the case; where nothing else says the place, the first photo that does says it.
+    Photos become files of the case; where nothing else says the place, or no more than a unit, the first photo that does says it.
+    A report that is sent again brings the photos that had not arrived.
 
     The public may report as `resident`; the other sources are for those who hold a role or a key. Raises `NotFound` for a
     matter or unit, `BadInput` for a place outside of the city, attributes or photos that do not fit, `Refused` for a source
@@ -109,25 +111,30 @@ def report_event(
     pictures = [read_photo(content) for content in photos]
     new = _with_place(city, new, pictures)
     with within(city, conn) as held:
-        if new.client_id is not None and (before := _sent_before(held, asker, new)) is not None:
-            return Reported(before, again=True)
-        matter = find_matter(held, new.matter)
-        place = _place(city, held, new)
-        done = _start(city, held, asker, new, matter, place, source, at, sample)
-    for content in photos:
+        before = _sent_before(held, asker, new) if new.client_id is not None else None
+        if before is None:
+            matter = find_matter(held, new.matter)
+            place = _place(city, held, new)
+            done = _start(city, held, asker, new, matter, place, source, at, sample)
+        else:
+            done = Reported(before, again=True)
+    for content in photos[len(photos_of(city, done.event)) if done.again and photos else 0 :]:
         # Files of the case, once there is one; who has no account sends them through the city.
         add_file(city, asker if asker.signed_in else SYSTEM, done.event.number, "photo", content, at=at)
     return done
 
 
 def _with_place(city: City, new: NewEvent, pictures: Sequence[Picture]) -> NewEvent:
-    """The report at the place where its first photo says it was taken, where nothing else says where; outside of the city, nowhere."""
+    """The report at the place where its first photo says it was taken, where nothing but a unit around it says where."""
     said = next((one for one in pictures if one.lon is not None and one.lat is not None), None)
-    if said is None or new.lon is not None or new.lat is not None or new.unit:
+    if said is None or new.lon is not None or new.lat is not None:
         return new
     try:
-        place_at(city, said.lon or 0.0, said.lat or 0.0)
+        found = place_at(city, said.lon or 0.0, said.lat or 0.0)
     except BadInput:
+        # Taken outside of the city.
+        return new
+    if new.unit and new.unit not in (found.grid, found.village, found.town, found.county):
         return new
     return new.model_copy(update={"lon": said.lon, "lat": said.lat})
 

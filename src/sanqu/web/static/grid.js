@@ -31,15 +31,39 @@
   }
   const waiting = async () => (await store("outbox", "readonly", (box) => box.getAll())).filter((one) => one.person === person).sort((a, b) => a.order - b.order);
 
-  function tell(text, bad) {
+  function tell(text, bad, link) {
     const note = make("div", text, bad ? "note bad" : "note good");
+    if (link) { const to = make("a", link); to.href = "/events/" + link; note.append(" ", to); }
     byId("said").replaceChildren(note);
+  }
+  const KINDS = { visits: words.visit, events: words.report_here, households: words.new_household, special: words.add_special };
+  // What waits here, in its order; only what the city has refused can be removed.
+  function list(left) {
+    byId("outbox").replaceChildren(...left.map((one) => {
+      const said = one.form || one.body;
+      const row = make("li", KINDS[one.path.split("/").pop()] + " · " + (said.text || said.name || (said.body && said.body.address) || "").slice(0, 40));
+      if (one.photos && one.photos.length) row.append(" · ", words.with_photos.replace("{n}", one.photos.length));
+      row.append(" ", make("span", new Date(one.order).toLocaleString("sv-SE").slice(0, 16), "soft"));
+      if (one.fault) {
+        const drop = make("button", words.drop, "quiet");
+        drop.type = "button";
+        drop.onclick = async () => {
+          if (!confirm(words.drop_sure)) return;
+          await store("outbox", "readwrite", (box) => box.delete(one.id));
+          byId("said").replaceChildren();
+          await count();
+        };
+        row.append(" ", make("span", one.fault, "tag bad"), " ", drop);
+      }
+      return row;
+    }));
   }
   async function count() {
     const left = await waiting();
     const refused = left.filter((one) => one.fault);
     byId("waiting").textContent = left.length ? words.waiting_n.replace("{n}", left.length) : words.all_sent;
     byId("waiting").className = left.length ? "tag sample" : "tag good";
+    list(left);
     if (refused.length) tell(refused.map((one) => one.fault).join(" · "), true);
   }
   function signal() {
@@ -47,10 +71,19 @@
     byId("signal").className = navigator.onLine ? "tag good" : "tag sample";
   }
 
-  async function keep(path, body) {
-    await store("outbox", "readwrite", (box) => box.put({ id: body.id, person, path, body, order: Date.now() }));
+  async function put(one) {
+    await store("outbox", "readwrite", (box) => box.put({ ...one, person, order: Date.now() }));
     await count();
     send();
+  }
+  const keep = (path, body) => put({ id: body.id, path, body });
+  // An event goes as a form, for its photos.
+  function asked(one) {
+    if (!one.form) return { headers: { "Content-Type": "application/json", "Accept": "application/json" }, body: JSON.stringify(one.body) };
+    const form = new FormData();
+    for (const [name, value] of Object.entries(one.form)) form.append(name, value);
+    for (const photo of one.photos) form.append("photos", photo, photo.name || "photo");
+    return { headers: { "Accept": "application/json" }, body: form };
   }
   let sending = false;
   async function send() {
@@ -60,10 +93,11 @@
       let sent = 0;
       for (const one of await waiting()) {
         if (one.fault) continue;
-        const answer = await fetch(one.path, { method: "POST", headers: { "Content-Type": "application/json", "Accept": "application/json" }, body: JSON.stringify(one.body) });
+        const answer = await fetch(one.path, { method: "POST", ...asked(one) });
         const said = await answer.json().catch(() => ({}));
         if (answer.ok) {
           await store("outbox", "readwrite", (box) => box.delete(one.id));
+          if (said.number) tell(words.event_sent, false, said.number);
           if (said.state === "beside") tell(one.path.endsWith("visits") ? words.conflict_visit : words.conflict_household, true);
           sent += 1;
         } else if (answer.status === 401 || answer.status === 429 || answer.status >= 500) {
@@ -185,6 +219,23 @@
     const { level, ...said } = fields(event.target);
     await keep("/api/grid/special", { id: crypto.randomUUID(), ...said, level: Number(level) });
     event.target.reset();
+  };
+  byId("event").onsubmit = async (event) => {
+    event.preventDefault();
+    const form = {}, photos = [];
+    for (const [name, value] of new FormData(event.target)) {
+      if (value instanceof File) { if (value.size) photos.push(value); } else if (value.trim()) form[name] = value.trim();
+    }
+    const id = crypto.randomUUID();
+    // Where no coordinates say it, it is in the grid of the worker.
+    try {
+      await put({ id, path: "/api/grid/events", form: { ...form, client_id: id, unit: which.value }, photos });
+    } catch {
+      tell(words.no_room, true);
+      return;
+    }
+    event.target.reset();
+    event.target.elements.matter.dispatchEvent(new Event("change"));
   };
   byId("fetch").onclick = async () => { await send(); await refresh(); };
   byId("forget").onclick = async () => {
