@@ -30,6 +30,8 @@ from sanqu.lines.keeping import placed, save_line
 from sanqu.lines.records import Line
 from sanqu.lines.run import run_line
 from sanqu.sharing.processes import declare_processes
+from sanqu.supervision.keeping import keep_supervision
+from sanqu.supervision.processes import declare_processes as declare_inspection_process
 
 ANYBODY = "SELECT 1 FROM person LIMIT 1"
 
@@ -60,6 +62,7 @@ def load_city(city: City, say: Callable[[str], None]) -> int | None:
     declare_rule_process(city)
     declare_processes(city)
     declare_event_process(city)
+    declare_inspection_process(city)
     use_glossary(city, fact(city, "glossary", []))
     return _first_administrator(city)
 
@@ -72,6 +75,7 @@ def _load(city: City, pack: CityPack, say: Callable[[str], None]) -> None:
         about = {key: pack.about.get(key) for key in ("code", "title", "licence", "map_note", "home", "grids")}
         save_matters(conn, map(read_matter, pack.matters))
         keep_fact(conn, "city", about | {"boundaries": str(pack.boundaries) if pack.boundaries else ""})
+    keep_supervision(city, pack.supervision)
     load_subjects(city, [_subject(said, place) for place, said in enumerate(pack.about.get("subject", []))], SYSTEM.label)
     for descriptor in pack.contracts:
         register_contract(city, Contract.from_descriptor(descriptor), SYSTEM.label)

@@ -38,6 +38,7 @@ ROOMS_WITH_JOBS = (
     "sanqu.sharing.grading",
     "sanqu.sharing.sources",
     "sanqu.sharing.subscribers.keeping",
+    "sanqu.supervision.inspections",
 )
 
 

@@ -28,6 +28,7 @@ class CityPack:
     lines: tuple[dict[str, Any], ...]
     rules: tuple[dict[str, Any], ...]
     matters: tuple[dict[str, Any], ...]
+    supervision: dict[str, Any]
     glossary: tuple[tuple[str, ...], ...]
     divisions: tuple[tuple[str, str, str, str], ...]
 
@@ -112,6 +113,7 @@ def read_pack(folder: Path) -> CityPack:
         lines=tuple(_toml(file) for file in sorted((folder / "lines").glob("*.toml"))),
         rules=tuple(rule for file in sorted((folder / "rules").glob("*.toml")) for rule in _toml(file).get("rule", [])),
         matters=tuple(matters),
+        supervision=_toml(folder / "supervision.toml") if (folder / "supervision.toml").is_file() else {},
         glossary=tuple(tuple(group) for group in glossary),
         divisions=divisions,
     )

@@ -13,7 +13,6 @@ from urllib.parse import urlsplit
 
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, Response
-from starlette.routing import BaseRoute
 from starlette.staticfiles import StaticFiles
 
 from sanqu import __version__
@@ -28,7 +27,6 @@ from sanqu.sharing.lookups import lookups_of
 from sanqu.sharing.mirror import follower_of
 from sanqu.sharing.reading import hang_door
 from sanqu.sharing.usage import uses_of
-from sanqu.web.directory import Directory
 from sanqu.web.openapi import describe
 from sanqu.web.pages import error_page
 
@@ -36,7 +34,7 @@ log = logging.getLogger(__name__)
 
 STATIC = Path(__file__).parent / "static"
 # Each room offers `api.py` (JSON) and `pages.py` (HTML); the order decides which of two like paths answers.
-ROOMS = ("web", "cases", "sharing", "catalog", "lines", "sandbox", "governance")
+ROOMS = ("web", "cases", "sharing", "catalog", "lines", "sandbox", "governance", "supervision")
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 Scope = MutableMapping[str, Any]
@@ -144,19 +142,6 @@ def _write_down(city: City) -> None:
     interface_uses(city).write_down()
 
 
-def _routes() -> list[BaseRoute]:
-    """The routes that the rooms offer."""
-    found: list[BaseRoute] = []
-    for room in ROOMS:
-        for part in ("api", "pages"):
-            if (Path(__file__).parent.parent / room / f"{part}.py").exists():
-                module = import_module(f"sanqu.{room}.{part}")
-                offered = getattr(module, "routers", None) or (module.router,)
-                for router in offered() if callable(offered) else offered:
-                    found.extend(router.routes)
-    return found
-
-
 def make_app(city: City) -> FastAPI:
     """The web application of `city`."""
     app = FastAPI(
@@ -171,9 +156,14 @@ def make_app(city: City) -> FastAPI:
     hang_door()
     app.add_middleware(Gate)
     answer_errors(app, error_page)
-    routes = _routes()
-    app.router.routes.append(Directory(routes))
-    describe(app, routes)
+    for room in ROOMS:
+        for part in ("api", "pages"):
+            if (Path(__file__).parent.parent / room / f"{part}.py").exists():
+                module = import_module(f"sanqu.{room}.{part}")
+                offered = getattr(module, "routers", None) or (module.router,)
+                for router in offered() if callable(offered) else offered:
+                    app.include_router(router)
+    describe(app)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
 
     @app.get("/healthz", include_in_schema=False)
