@@ -116,12 +116,11 @@ def furnish(city: City) -> Office:
         )  # fmt: skip
     keep_supervision(city, pack.supervision)
     descriptors = {one["name"]: one for one in pack.contracts}
-    for name, rows in (("enterprises", FIRMS), ("credit-ratings", RATED), ("inspection-results", None)):
+    for name, rows in (("enterprises", FIRMS), ("credit-ratings", RATED)):
         contract = Contract.from_descriptor({**descriptors[name], "foreignKeys": []})
         register_contract(city, contract, "system", state="published")
-        if rows:
-            with lake_of(city).engine() as duck:
-                lake_of(city).upsert(name, rows, Commit("test"), duck=duck)
+        with lake_of(city).engine() as duck:
+            lake_of(city).upsert(name, rows, Commit("test"), duck=duck)
     with city.db.connection() as conn:
         contract = lake_of(city).contract("credit-ratings")
         for unit in ("3308-sjj",):

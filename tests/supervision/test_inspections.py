@@ -14,7 +14,14 @@ from sanqu.ground.people.askers import PUBLIC
 from sanqu.sharing.door import Question, ask
 from sanqu.supervision.drawing import commit_draw, void_draw
 from sanqu.supervision.figures import figures
-from sanqu.supervision.inspections import Wanted, draw_and_open, export_inspections, find_inspection, list_inspections, open_inspections
+from sanqu.supervision.inspections import (
+    Wanted,
+    draw_and_open,
+    export_inspections,
+    find_inspection,
+    list_inspections,
+    open_inspections,
+)
 from sanqu.supervision.records import Inspection
 from sanqu.supervision.results import public_results
 from tests.supervision.conftest import Office

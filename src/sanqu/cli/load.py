@@ -75,10 +75,10 @@ def _load(city: City, pack: CityPack, say: Callable[[str], None]) -> None:
         about = {key: pack.about.get(key) for key in ("code", "title", "licence", "map_note", "home", "grids")}
         save_matters(conn, map(read_matter, pack.matters))
         keep_fact(conn, "city", about | {"boundaries": str(pack.boundaries) if pack.boundaries else ""})
-    keep_supervision(city, pack.supervision)
     load_subjects(city, [_subject(said, place) for place, said in enumerate(pack.about.get("subject", []))], SYSTEM.label)
     for descriptor in pack.contracts:
         register_contract(city, Contract.from_descriptor(descriptor), SYSTEM.label)
+    keep_supervision(city, pack.supervision)
     for rule in pack.rules:
         save_rule(city, read_rule(rule), SYSTEM)
     say(f"  {len(pack.units):,} 个机构 units · {len(pack.contracts)} 个数据集 datasets")

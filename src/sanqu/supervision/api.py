@@ -45,6 +45,10 @@ PLAN = {
 }  # fmt: skip
 
 
+WORD = {"one": {"value": {"witness": "2026-11-27 06 17 23"}}}
+WHY = {"one": {"value": {"reason": "名单漏了江山市的企业 · firms of one county were missing"}}}
+
+
 class Word(BaseModel):
     """The word of a witness, said after the commitment."""
 
@@ -108,7 +112,7 @@ def plans(city: InCity, asker: SignedIn, page: Paging, q: Annotated[str | None, 
 
 
 @router.post("/api/supervision/plans", summary="制定抽查计划 · Make a plan", status_code=201)
-def add_plan(city: InCity, asker: SignedIn, said: Annotated[NewPlan, Body(openapi_examples=PLAN)]) -> dict[str, Any]:  # type: ignore[arg-type]
+def add_plan(city: InCity, asker: SignedIn, said: Annotated[NewPlan, Body(openapi_examples=PLAN)]) -> dict[str, Any]:
     """Make a plan of inspection; for stewards of the unit in the lead."""
     return plan_facts(make_plan(city, asker, said.title, said.rules))
 
@@ -127,13 +131,13 @@ def commit(city: InCity, asker: SignedIn, number: str) -> dict[str, Any]:
 
 
 @router.post("/api/supervision/plans/{number}/draw", summary="抽取 · Draw")
-def make(city: InCity, asker: SignedIn, number: str, said: Word) -> dict[str, Any]:
+def make(city: InCity, asker: SignedIn, number: str, said: Annotated[Word, Body(openapi_examples=WORD)]) -> dict[str, Any]:
     """Draw from what was committed to, with the witness's word; a case of inspection is opened for each drawn target."""
     return draw_facts(draw_and_open(city, asker, number, said.witness))
 
 
 @router.post("/api/supervision/plans/{number}/void", summary="作废 · Void a draw")
-def void(city: InCity, asker: SignedIn, number: str, said: Why) -> dict[str, Any]:
+def void(city: InCity, asker: SignedIn, number: str, said: Annotated[Why, Body(openapi_examples=WHY)]) -> dict[str, Any]:
     """Declare the standing draw void, with a reason that is public; refused once visits have begun."""
     return draw_facts(void_draw(city, asker, number, said.reason))
 

@@ -70,6 +70,16 @@ class Credit(BaseModel):
     newest: str
 
 
+class Publishing(BaseModel):
+    """Where results are published: the name of the dataset, who answers for it, its subject library."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    dataset: str
+    steward: str
+    subject: str = ""
+
+
 class Team(BaseModel):
     """How many inspectors of a unit go to each target; those of offices below it (`330802-sjj` of `3308-sjj`) are of its team."""
 

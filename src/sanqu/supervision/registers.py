@@ -19,7 +19,7 @@ from sanqu.ground.errors import BadInput, Refused, not_found
 from sanqu.ground.i18n import Text
 from sanqu.ground.ledger import append
 from sanqu.ground.people.askers import Asker
-from sanqu.supervision.records import REASONS, Credit, Item, Reason, Targets
+from sanqu.supervision.records import REASONS, Credit, Item, Publishing, Reason, Targets
 
 CERTIFICATE = re.compile(r"[A-Za-z0-9-]{4,40}")
 
@@ -88,7 +88,7 @@ class Pack:
     items: tuple[Item, ...]
     targets: Targets
     credit: Credit | None
-    results: str
+    results: Publishing | None
 
 
 def read_supervision(said: Mapping[str, Any]) -> Pack:
@@ -96,7 +96,8 @@ def read_supervision(said: Mapping[str, Any]) -> Pack:
     try:
         credit = Credit.model_validate(said["credit"]) if said.get("credit") else None
         items = tuple(map(Item.model_validate, said.get("item", [])))
-        return Pack(items, Targets.model_validate(said.get("targets", {})), credit, str(said.get("results", "")))
+        results = Publishing.model_validate(said["results"]) if said.get("results") else None
+        return Pack(items, Targets.model_validate(said.get("targets", {})), credit, results)
     except ValidationError as fault:
         place = f"{fault.title}.{'.'.join(str(part) for part in fault.errors()[0]['loc'])}"
         raise BadInput(

@@ -10,11 +10,31 @@ from sanqu.ground.errors import NotFound, Refused
 from sanqu.ground.facts import fact
 from sanqu.ground.i18n import say
 from sanqu.ground.people.askers import SYSTEM, Asker
-from sanqu.lake import Commit, lake_of, quote_ident
+from sanqu.lake import Commit, Contract, lake_of, quote_ident
 from sanqu.sharing.door import Question, ask
-from sanqu.supervision.records import Inspection, Plan
+from sanqu.supervision.records import Inspection, Plan, Publishing
 
-COLUMNS = ("inspection", "plan", "plan_title", "target", "name", "county", "items", "units", "result", "result_text", "visited", "corrected")
+ITEMS: tuple[tuple[str, str, str, str], ...] = (
+    ("inspection", "string", "检查编号", "inspection"), ("plan", "string", "抽查计划编号", "plan"), ("plan_title", "string", "抽查计划", "title of the plan"),
+    ("target", "string", "企业编号", "enterprise"), ("name", "string", "名称", "name"), ("county", "string", "县（市、区）", "county"),
+    ("items", "string", "抽查事项", "items"), ("units", "string", "检查单位", "units"), ("result", "string", "结果代码", "code of the result"),
+    ("result_text", "string", "结果", "result"), ("visited", "date", "检查日期", "visited"), ("corrected", "date", "改正日期", "corrected"),
+)  # fmt: skip
+COLUMNS = tuple(name for name, *_ in ITEMS)
+
+
+def results_contract(where: Publishing) -> Contract:
+    """The contract of the dataset of results: open to everybody, as its ground 双随机、一公开 asks."""
+    return Contract.from_descriptor({
+        "name": where.dataset, "title": {"zh": "双随机抽查结果", "en": "Results of double-random inspection"}, "steward": where.steward,
+        "description": {
+            "zh": "双随机、一公开抽查的结果公示：检查对象、事项、单位、结果与改正日期；审核后写入，信用评价可以使用",
+            "en": "Published results of double-random inspections: the firm, items, units, result and day of correction; credit ratings may use them",
+        },
+        **({"subject": where.subject} if where.subject else {}), "grade": "L1", "sharing": "unconditional", "opening": "unconditional",
+        "tags": ["双随机", "监管", "企业"], "source": "sanqu.supervision", "primaryKey": ["inspection"],
+        "fields": [{"name": name, "type": kind, "title": {"zh": zh, "en": en}} for name, kind, zh, en in ITEMS],
+    })  # fmt: skip
 
 
 def results_dataset(city: City) -> str | None:

@@ -55,6 +55,8 @@ EXAMPLES: tuple[tuple[str, str, Any], ...] = (
     ("/api/events/", "number", "20260309-000001"),
     ("/api/cases/", "number", "20260309-000001"),
     ("/api/cases/", "id_", "00000000-0000-0000-0000-000000000000"),
+    ("/api/supervision/", "number", "SJ2026-0001"),
+    ("/api/supervision/", "round_", 1),
     ("/api/processes/", "name", "data-application"),
     ("/api/duty/", "id_", 1),
     ("/api/dispatch/proposals/", "id_", 1),
