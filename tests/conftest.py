@@ -21,6 +21,7 @@ import psutil
 import psycopg
 import pytest
 import uvicorn
+from playwright.sync_api import expect
 
 from sanqu.ground.broker import start_nats
 from sanqu.ground.bus import Bus
@@ -36,6 +37,7 @@ from sanqu.web.app import make_app
 # A busy machine is no fault: nothing here is judged by the clock.
 hypothesis.settings.register_profile("sanqu", deadline=None)
 hypothesis.settings.load_profile("sanqu")
+expect.set_options(timeout=30_000)
 
 _numbers = itertools.count(1)
 

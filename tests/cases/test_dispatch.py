@@ -10,10 +10,12 @@ import pytest
 
 from sanqu.cases import hooks
 from sanqu.cases.decisions import declare_decision
-from sanqu.cases.dispatch import add_duty, dispatch, drop_duty, duties, on_duty, proposals, settle_proposal
+from sanqu.cases.dispatch import dispatch
+from sanqu.cases.duty import add_duty, drop_duty, duties, on_duty
 from sanqu.cases.forwarding import forward_task
 from sanqu.cases.history import case_tasks
 from sanqu.cases.processes import declare_process
+from sanqu.cases.proposals import proposals, settle_proposal
 from sanqu.cases.records import Case, Task
 from sanqu.cases.start import start_case
 from sanqu.cases.work import claim_task
@@ -83,6 +85,28 @@ def test_a_persons_choice_is_a_proposal_and_once_taken_in_the_first_rule(city: C
     assert report(city, people, matter="noise")[1].unit == "330881"
 
 
+def test_what_is_said_alike_stands_together_and_is_settled_together(city: City, people: People) -> None:
+    for depth, why in ((2, "属水利"), (9, "还是属水利"), (None, "又来了")):
+        more = {} if depth is None else {"depth": depth}
+        forward_task(city, people.officer, report(city, people, matter="unheard of", **more)[1].id, "330802-water", why)
+    case, task = report(city, people, matter="of another kind", depth=1)
+    forward_task(city, people.officer, task.id, "330881", "在江山")
+    # What was chosen last for a case counts.
+    forward_task(city, people.stranger, task.id, "330802-water", "不在江山")
+    (often, *others), count = proposals(city, people.admin)
+    assert (count, often.count, [one.reason for one in often.choices]) == (3, 2, ["还是属水利", "属水利"])
+    assert {(one.inputs[0], one.chosen, one.count) for one in others} == {("unheard of", "330802-water", 1), ("of another kind", "330802-water", 1)}
+    with pytest.raises(BadInput, match="no input"):
+        settle_proposal(city, people.admin, often.id, accept=True, without=["weather"])
+    with pytest.raises(Conflict, match="no input by which"):
+        settle_proposal(city, people.admin, often.id, accept=True, without=["matter"])
+    # Where the depth does not count, the one that says none is the same.
+    assert settle_proposal(city, people.admin, often.id, accept=True, without=["depth"]).count == 3
+    assert report(city, people, matter="unheard of")[1].unit == "330802-water"
+    assert [one.number for one in proposals(city, people.admin)[0]] == [case.number]
+    assert proposals(city, people.admin, "accepted")[1] == 2
+
+
 def test_a_table_that_has_changed_meanwhile_takes_no_old_proposal(city: City, people: People) -> None:
     _, task = report(city, people, matter="unheard of")
     forward_task(city, people.officer, task.id, "330802-water", "属水利")
@@ -132,4 +156,8 @@ def test_the_pages_of_dispatch(city: City, people: People, serve: Callable[[City
         assert made.status_code == 201, made.text
         assert len(site.get("/api/duty", headers=officer).json()["duty"]) == 1
         assert site.delete(f"/api/duty/{made.json()['id']}", headers=admin).status_code == 204
-        assert site.post(f"/api/dispatch/proposals/{found['id']}?accept=true", headers=admin).json()["version"] == 2
+        taken = {"accept": "true", "of": ["matter", "depth"], "by": ["matter"]}
+        assert site.post(f"/cases/dispatch/{found['id']}", data=taken, headers=officer).status_code == 403
+        assert site.post(f"/cases/dispatch/{found['id']}", data=taken, headers=admin).status_code == 303
+        (settled,) = site.get("/api/dispatch/proposals?state=accepted", headers=admin).json()["proposals"]
+        assert (settled["version"], settled["count"]) == (2, 1)

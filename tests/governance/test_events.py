@@ -242,12 +242,14 @@ def test_a_superior_supervises_an_event_and_a_task_is_forwarded(county: County) 
     (task,) = [one for one in course_of(county.city, event).tasks if one.state == "ready"]
     supervise_task(county.city, county.above, task.id, "雨季前办完")
     assert any("督办" in one for one in told(county, county.roads))
-    # To whom it is handed sees it, though the record does not name them.
+    # To whom it is handed sees it and is in the lead.
     with pytest.raises(NotFound):
         find_event(county.city, county.other_town, event.number)
     forward_task(county.city, county.roads, task.id, "330802002", "在府山街道一侧")
-    assert find_event(county.city, county.other_town, event.number).number == event.number
+    assert find_event(county.city, county.other_town, event.number).lead == "330802002"
     county.act(county.other_town, event, "handle", result="done", answer="已修补")
+    county.act(county.worker, event, "verify", verdict="again", verify_note="还有一个坑")
+    county.act(county.other_town, event, "handle", result="done", answer="都修补了")
     assert newest(county, event).state == "verifying"
 
 

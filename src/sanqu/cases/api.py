@@ -7,7 +7,7 @@ from datetime import date
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Body, Request, Response
+from fastapi import APIRouter, Body, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 from pydantic import Field as Given
@@ -15,7 +15,7 @@ from pydantic import Field as Given
 from sanqu.cases.asking import ask_units
 from sanqu.cases.delegating import delegate_to, delegations_of, end_delegation
 from sanqu.cases.deploying import files_of, versions_of
-from sanqu.cases.dispatch import add_duty, drop_duty, duties, proposals, settle_proposal
+from sanqu.cases.duty import add_duty, drop_duty, duties
 from sanqu.cases.exporting import names_in, pdf_of, record_of
 from sanqu.cases.files import LARGEST, add_file, content_of
 from sanqu.cases.forms import form_schema
@@ -26,6 +26,7 @@ from sanqu.cases.migrating import migrate_case
 from sanqu.cases.notices import mark_read, notices_of
 from sanqu.cases.pausing import pause_task, resume_task
 from sanqu.cases.processes import declare_process, list_processes
+from sanqu.cases.proposals import proposals, settle_proposal
 from sanqu.cases.records import Case, CaseState, Step, Task, person_label
 from sanqu.cases.returning import return_task
 from sanqu.cases.supervising import answer_supervision, supervise_task, supervisions_of
@@ -303,15 +304,17 @@ def take_off_duty(city: InCity, asker: SignedIn, id_: int) -> None:
 
 @router.get("/api/dispatch/proposals", summary="派单建议 · Proposals for tables of dispatch")
 def dispatch_proposals(city: InCity, asker: SignedIn, page: Paging, state: Literal["proposed", "accepted", "refused"] = "proposed") -> dict[str, Any]:
-    """Where people sent cases elsewhere than the table did; for administrators."""
+    """Where people sent cases elsewhere than the table did, the same together, the most frequent first; for administrators."""
     found, count = proposals(city, asker, state, limit=page.limit, offset=page.offset)
     return {"count": count, "proposals": [asdict(one) for one in found]}
 
 
 @router.post("/api/dispatch/proposals/{id_}", summary="处理派单建议 · Settle a proposal")
-def settle(city: InCity, asker: SignedIn, id_: int, accept: bool) -> dict[str, Any]:
-    """Make it the first rule of the table, in a new version, or refuse it."""
-    return asdict(settle_proposal(city, asker, id_, accept=accept))
+def settle(
+    city: InCity, asker: SignedIn, id_: int, accept: bool, without: Annotated[list[str] | None, Query(max_length=50)] = None
+) -> dict[str, Any]:
+    """Make it the first rule of the table, in a new version, or refuse it; inputs named in `without` do not count in the rule."""
+    return asdict(settle_proposal(city, asker, id_, accept=accept, without=without or ()))
 
 
 @router.get("/api/delegations", summary="委托 · Who stands in")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from textwrap import dedent
 from typing import Any
 
@@ -17,6 +18,7 @@ from sanqu.ground.i18n import Text
 
 LONGEST = 500
 LONGEST_SCRIPT = 4000
+MOST_PARSED = 4096
 LARGEST_NUMBER = 1e15
 LARGEST_VALUE = 64_000
 # What a script may not set: the case says them.
@@ -78,11 +80,8 @@ def parse_condition(text: str, thing: str) -> ast.expr:
 
     `thing` is what the condition belongs to. Raises `BadInput` naming it and the condition.
     """
-    try:
-        tree = ast.parse(text.strip(), mode="eval") if len(text) <= LONGEST else None
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        tree = None
-    if tree is None or not all(_is_allowed(node) for node in ast.walk(tree)):
+    tree = _parsed(text)
+    if tree is None:
         raise BadInput(
             "cases.condition",
             Text(zh=f"条件不合规：{text[:80]}", en=f"The condition does not fit: {text[:80]}"),
@@ -93,7 +92,17 @@ def parse_condition(text: str, thing: str) -> ast.expr:
             ),
             thing,
         )
-    return tree.body
+    return tree
+
+
+@lru_cache(MOST_PARSED)
+def _parsed(text: str) -> ast.expr | None:
+    """The syntax tree of `text`; None for what is not in the language. A process asks the same again and again."""
+    try:
+        tree = ast.parse(text.strip(), mode="eval") if len(text) <= LONGEST else None
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
+    return tree.body if tree is not None and all(_is_allowed(node) for node in ast.walk(tree)) else None
 
 
 def _is_allowed(node: ast.AST) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from sanqu.cases.dmn import Table, read_decisions
@@ -18,8 +19,10 @@ from sanqu.ground.people.askers import Asker
 
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,62}")
 NEWEST = "SELECT name, version, title, dmn, actor, created FROM case_decision WHERE name = %s ORDER BY version DESC LIMIT 1"
-HAS = "SELECT 1 FROM case_decision WHERE name = %s"
 ADD = "INSERT INTO case_decision (name, version, title, dmn, actor, created) VALUES (%s, %s, %s, %s, %s, %s)"
+HAS = "SELECT 1 FROM case_decision WHERE name = %s"
+# How many tables are kept as they were read; a text that is the same is the same table.
+MOST_READ = 64
 LIST = """
 SELECT DISTINCT ON (name) name, version, title, dmn, actor, created FROM case_decision ORDER BY name, version DESC
 """
@@ -39,7 +42,7 @@ class Deployed:
     @property
     def table(self) -> Table:
         """The table in the file."""
-        return read_decisions(self.dmn, self.name)[self.name]
+        return _read(self.dmn, self.name)
 
 
 def declare_decision(city: City, name: str, dmn: str, actor: Asker, *, conn: Connection | None = None) -> Deployed:
@@ -95,6 +98,17 @@ def newest_decision(conn: Connection, name: str) -> Deployed:
 def newest_table(conn: Connection, name: str) -> Table:
     """The newest version of a decision table, read; raises `NotFound`."""
     return newest_decision(conn, name).table
+
+
+def find_table(conn: Connection, name: str) -> Table | None:
+    """The newest version of a decision table, read, where one is deployed."""
+    row = conn.execute(NEWEST, (name,)).fetchone()
+    return _deployed(row).table if row is not None else None
+
+
+@lru_cache(MOST_READ)
+def _read(dmn: str, name: str) -> Table:
+    return read_decisions(dmn, name)[name]
 
 
 def list_decisions(city: City) -> list[Deployed]:

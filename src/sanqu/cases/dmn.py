@@ -51,6 +51,8 @@ class Table(BaseModel):
     policy: Policy = "UNIQUE"
     aggregation: Aggregation = ""
     inputs: tuple[str, ...]
+    # What people call the inputs, in their order.
+    labels: tuple[str, ...] = ()
     outputs: tuple[str, ...]
     rules: tuple[Rule, ...]
 
@@ -123,6 +125,7 @@ def _table(decision: Any, name: str) -> Table:
     if policy not in get_args(Policy) or aggregation not in get_args(Aggregation):
         raise _unfit(thing, f"不支持命中策略 {policy} {aggregation}", f"the hit policy {policy} {aggregation} is not supported")
     inputs = tuple(_text(one, "{*}inputExpression/{*}text") or one.get("label", "") for one in table.findall("{*}input"))
+    labels = tuple(one.get("label") or expression for one, expression in zip(table.findall("{*}input"), inputs, strict=True))
     outputs = tuple(str(one.get("name") or one.get("label") or "") for one in table.findall("{*}output"))
     for expression in inputs:
         parse_condition(expression, f"{thing} input")
@@ -136,7 +139,7 @@ def _table(decision: Any, name: str) -> Table:
     rules = tuple(_rule(row, len(inputs), len(outputs), f"{thing} row {i}") for i, row in enumerate(rows, 1))
     return Table(
         id=str(decision.get("id")), title=str(decision.get("name") or decision.get("id")), policy=policy, aggregation=aggregation,
-        inputs=inputs, outputs=outputs, rules=rules,
+        inputs=inputs, labels=labels, outputs=outputs, rules=rules,
     )  # fmt: skip
 
 

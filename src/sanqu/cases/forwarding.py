@@ -6,9 +6,11 @@ from datetime import datetime
 from uuid import UUID
 
 from sanqu.cases.acting import FROM_TASKS, InHand, checked_reason, row_of, task_in_hand
-from sanqu.cases.dispatch import learn_from
+from sanqu.cases.hooks import run_forwarding
 from sanqu.cases.notices import colleagues, tell_of
+from sanqu.cases.proposals import learn_from
 from sanqu.cases.records import TASK_COLUMNS, Task, person_label, task_from
+from sanqu.cases.steps import keep
 from sanqu.ground.city import City
 from sanqu.ground.clock import now
 from sanqu.ground.errors import Conflict, not_found
@@ -40,7 +42,10 @@ def forward_task(city: City, asker: Asker, task_id: UUID, unit: str, reason: str
         _check_not_own(task, unit)
         hand.conn.execute(FORWARD, (unit, at, task.id))
         hand.note("forwarded", at, unit=task.unit, to=unit)
-        learn_from(hand.conn, hand.held.case, unit, reason, asker, at)
+        learn_from(hand.conn, hand.held.case, task.name, unit, reason, asker.label, at)
+        if said := run_forwarding(city, hand.conn, hand.held.case, task, unit):
+            hand.held.learn(said)
+            keep(hand.conn, hand.held)
         hand.say(at, person_label(asker), reason)
         _tell(hand, unit, at, "转来", "Forwarded to you")
         found = hand.conn.execute(READ, (task.id,)).fetchone()

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sanqu.cases.records import Case
+from sanqu.cases.records import Case, Task
 from sanqu.ground.city import City
 from sanqu.ground.database import Connection
 from sanqu.ground.errors import Unavailable
@@ -16,6 +16,8 @@ from sanqu.ground.people.askers import Asker
 # Does the work in the transaction of the step; what it returns is kept in the case's data. What it raises undoes the step.
 Service = Callable[[City, Connection, Case], Mapping[str, Any] | None]
 Ending = Callable[[City, Connection, Case], None]
+# A task goes to another unit, in the transaction in which it does; what it returns is kept in the case's data.
+Forwarding = Callable[[City, Connection, Case, Task, str], Mapping[str, Any] | None]
 
 # What a case's page says of it besides its history, for a reader who may know of the case.
 Showing = Callable[[City, Asker, Case], "Shown"]
@@ -33,6 +35,7 @@ _showings: dict[str, Showing] = {}
 _pages: dict[tuple[str, str], str] = {}
 _services: dict[tuple[str, str], Service] = {}
 _endings: dict[str, Ending] = {}
+_forwardings: dict[str, Forwarding] = {}
 
 
 def on_service(process: str, name: str, function: Service) -> None:
@@ -43,6 +46,11 @@ def on_service(process: str, name: str, function: Service) -> None:
 def on_end(process: str, function: Ending) -> None:
     """Run `function(city, conn, case)` when a case of `process` ends, withdrawn ones too."""
     _endings[process] = function
+
+
+def on_forward(process: str, function: Forwarding) -> None:
+    """Run `function(city, conn, case, task, unit)` when a task of a case of `process` is handed on to another unit."""
+    _forwardings[process] = function
 
 
 def on_show(process: str, function: Showing) -> None:
@@ -86,6 +94,12 @@ def run_service(city: City, conn: Connection, case: Case, name: str, owner: str 
             f"{case.process}.{name}",
         )
     return dict(service(city, conn, case) or {})
+
+
+def run_forwarding(city: City, conn: Connection, case: Case, task: Task, unit: str) -> dict[str, Any]:
+    """Tell the room above that a task goes to `unit`; returns what that adds to the case's data."""
+    forwarding = _forwardings.get(case.process)
+    return dict(forwarding(city, conn, case, task, unit) or {}) if forwarding is not None else {}
 
 
 def run_ending(city: City, conn: Connection, case: Case) -> None:

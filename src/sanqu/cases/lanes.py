@@ -13,9 +13,12 @@ from sanqu.ground.database import Connection
 LANE = re.compile(r"(city|county|town|village|grid)(?:\.dept:([a-z0-9][a-z0-9_-]{0,40}))?(?:\.(office|worker|steward|head))?")
 # Whoever begins the case.
 APPLICANT = "applicant"
-PATH = "SELECT code, kind FROM org_unit WHERE state = 'active' AND code = ANY(string_to_array(%s, '/'))"
-UNIT_PATH = "SELECT path FROM org_unit WHERE code = %s"
-DEPARTMENT = "SELECT code FROM org_unit WHERE code = %s AND state = 'active'"
+# The unit of a level on the way up from another, and a department of it.
+ABOVE = """
+SELECT o.code, d.code AS department FROM org_unit u
+JOIN org_unit o ON o.code = ANY(string_to_array(u.path, '/')) AND o.kind = %(level)s AND o.state = 'active'
+LEFT JOIN org_unit d ON d.code = o.code || '-' || %(department)s AND d.state = 'active' WHERE u.code = %(start)s
+"""
 
 
 @dataclass(frozen=True)
@@ -41,18 +44,8 @@ def unit_in_lane(conn: Connection, name: str, names: Mapping[str, Any]) -> str |
     if lane is None:
         return None
     for start in (names.get("place_unit"), names.get("case_unit")):
-        code = _above(conn, start, lane.level) if isinstance(start, str) else None
-        if code is not None:
-            return _department(conn, f"{code}-{lane.department}") if lane.department else code
+        given = {"start": start, "level": lane.level, "department": lane.department}
+        row = conn.execute(ABOVE, given).fetchone() if isinstance(start, str) else None
+        if row is not None:
+            return row["department"] if lane.department else str(row["code"])
     return None
-
-
-def _above(conn: Connection, start: str, level: str) -> str | None:
-    row = conn.execute(UNIT_PATH, (start,)).fetchone()
-    if row is None:
-        return None
-    return next((str(one["code"]) for one in conn.execute(PATH, (row["path"],)) if one["kind"] == level), None)
-
-
-def _department(conn: Connection, code: str) -> str | None:
-    return code if conn.execute(DEPARTMENT, (code,)).fetchone() is not None else None

@@ -19,7 +19,7 @@ from sanqu.cases.deadlines import working_days_between
 from sanqu.cases.delegating import delegate_to, delegations_of, end_delegation
 from sanqu.cases.deploying import files_of, versions_of
 from sanqu.cases.diagram import Mark, diagram_of
-from sanqu.cases.dispatch import chosen_units, duties, proposals, settle_proposal
+from sanqu.cases.duty import duties
 from sanqu.cases.files import LARGEST, add_file, files_in
 from sanqu.cases.forms import Field
 from sanqu.cases.forwarding import escalate_task, forward_task
@@ -29,6 +29,7 @@ from sanqu.cases.migrating import migrate_case
 from sanqu.cases.notices import count_waiting, mark_read, notices_of
 from sanqu.cases.pausing import pause_task, resume_task
 from sanqu.cases.processes import declare_process, list_processes
+from sanqu.cases.proposals import chosen_units, inputs_of, proposals, settle_proposal
 from sanqu.cases.records import Case, Task, person_label
 from sanqu.cases.returning import return_task
 from sanqu.cases.rights import may_act
@@ -144,14 +145,19 @@ def dispatching(request: Request, city: InCity, asker: SignedIn, page: Paging) -
     found, total = proposals(city, asker, limit=page.limit, offset=page.offset) if asker.is_admin else ([], 0)
     roster = duties(city)
     units = units_named(city, chosen_units(found) | {one.unit for one in roster})
-    names = persons_named(city, {one.actor for one in found})
-    return render(request, "cases/dispatch.html", proposals=found, total=total, page=page, duties=roster, units=units, names=names, **TOOLS)
+    names = persons_named(city, {choice.actor for one in found for choice in one.choices})
+    tables = inputs_of(city, {one.decision for one in found})
+    context: dict[str, Any] = {"proposals": found, "total": total, "page": page, "tables": tables, "duties": roster, "units": units, "names": names}
+    return render(request, "cases/dispatch.html", **context, **TOOLS)
 
 
 @router.post("/cases/dispatch/{id_}")
-def settle(city: InCity, asker: SignedIn, id_: int, accept: Annotated[bool, Form()]) -> Response:
-    """Take a proposal into its table, or refuse it."""
-    settle_proposal(city, asker, id_, accept=accept)
+def settle(
+    city: InCity, asker: SignedIn, id_: int, accept: Annotated[bool, Form()],
+    of: Annotated[list[str] | None, Form()] = None, by: Annotated[list[str] | None, Form()] = None,
+) -> Response:  # fmt: skip
+    """Take a proposal into its table, or refuse it; of its inputs `of`, those ticked (`by`) count in the rule."""
+    settle_proposal(city, asker, id_, accept=accept, without=set(of or ()) - set(by or ()))
     return RedirectResponse("/cases/dispatch", 303)
 
 

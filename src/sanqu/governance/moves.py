@@ -8,9 +8,11 @@ from contextvars import ContextVar
 from datetime import datetime
 from typing import Any
 
-from sanqu.cases.hooks import Shown, on_end, on_service, on_show
+from sanqu.cases.hooks import Shown, on_end, on_forward, on_service, on_show
 from sanqu.cases.notices import colleagues, tell
-from sanqu.cases.records import Case
+from sanqu.cases.proposals import learn_from
+from sanqu.cases.records import Case, Task
+from sanqu.governance.dispatching import TASK, decide_event
 from sanqu.governance.places import Place
 from sanqu.governance.records import COLUMNS, OPEN, PROCESS, Event, event_from
 from sanqu.governance.responsible import handlers_at
@@ -31,6 +33,12 @@ SORTING = "UPDATE governance_event SET state = 'dispatching', changed = %(at)s W
 DISPATCHED = """
 UPDATE governance_event SET state = 'handling', dispatched = coalesce(dispatched, %(at)s), lead = %(lead)s, partners = %(partners)s,
     changed = %(at)s WHERE number = %(number)s
+"""
+FORWARDED = """
+UPDATE governance_event SET lead = %(lead)s, partners = array_remove(partners, %(lead)s), changed = %(at)s WHERE number = %(number)s
+"""
+BY_HAND = """
+SELECT done_by, result FROM case_task WHERE case_id = %s AND name = 'dispatch' AND state = 'done' ORDER BY done_at DESC LIMIT 1
 """
 HANDLED = "UPDATE governance_event SET state = 'verifying', handled = %(at)s, outcome = %(outcome)s, changed = %(at)s WHERE number = %(number)s"
 AGAIN = "UPDATE governance_event SET state = 'handling', handled = NULL, changed = %(at)s WHERE number = %(number)s"
@@ -77,16 +85,23 @@ def moment() -> datetime:
     return _moment.get() or now()
 
 
-def _accepted(_city: City, conn: Connection, case: Case) -> None:
+def _accepted(_city: City, conn: Connection, case: Case) -> Mapping[str, Any]:
+    """Accept it, and ask the newest table to whom it goes: it may have learned since the report."""
     conn.execute(ACCEPTED, {"at": moment(), "number": case.number})
-    tell_reporters(conn, event_of(conn, case.number), moment(), "已受理", "Accepted")
+    event = event_of(conn, case.number)
+    tell_reporters(conn, event, moment(), "已受理", "Accepted")
+    said = decide_event(conn, event.matter, _place_of(event))
+    return {"clear": said.unit is not None, "handler": said.unit, **said.data}
+
+
+def _place_of(event: Event) -> Place:
+    return Place(event.lon, event.lat, event.grid, event.village, event.town, event.county)
 
 
 def _sort(_city: City, conn: Connection, case: Case) -> Mapping[str, Any]:
     conn.execute(SORTING, {"at": moment(), "number": case.number})
     event = event_of(conn, case.number)
-    place = Place(event.lon, event.lat, event.grid, event.village, event.town, event.county)
-    return {"handlers": handlers_at(conn, place, [unit for unit in (event.lead, *event.partners) if unit])}
+    return {"handlers": handlers_at(conn, _place_of(event), [unit for unit in (event.lead, *event.partners) if unit])}
 
 
 def _dispatched(_city: City, conn: Connection, case: Case) -> Mapping[str, Any]:
@@ -94,12 +109,29 @@ def _dispatched(_city: City, conn: Connection, case: Case) -> Mapping[str, Any]:
     partners = [one for one in dict.fromkeys((case.data.get("partner_a"), case.data.get("partner_b"))) if one and one != lead]
     at = moment()
     conn.execute(DISPATCHED, {"at": at, "number": case.number, "lead": lead, "partners": partners})
+    _learn(conn, case, lead, at)
     for unit in (lead, *partners):
         # Whose in-tray it is now; colleagues of a large office find it there.
         told = Text(zh=f"新事件待办：{case.title}", en=f"A new event to handle: {case.title}")
         tell(conn, colleagues(conn, unit), at, told, f"/events/{case.number}")
     # A list of dozens of units is of no use any more, and every step carries the data.
     return {"partner_a": next(iter(partners), None), "partner_b": next(iter(partners[1:]), None), "handlers": None}
+
+
+def _learn(conn: Connection, case: Case, lead: str, at: datetime) -> None:
+    """Where somebody dispatched it by hand and said why, that is a proposal for the table."""
+    row = conn.execute(BY_HAND, (case.id,)).fetchone()
+    why = str(row["result"].get("dispatch_note") or "").strip() if row else ""
+    if row is not None and why:
+        learn_from(conn, case, TASK, lead, why, str(row["done_by"]), at)
+
+
+def _forwarded(_city: City, conn: Connection, case: Case, task: Task, unit: str) -> Mapping[str, Any] | None:
+    """Whoever is handed the task of the lead is in the lead, also when it is to be done again."""
+    if task.name != TASK:
+        return None
+    conn.execute(FORWARDED, {"at": moment(), "number": case.number, "lead": unit})
+    return {"handler": unit}
 
 
 def _handled(_city: City, conn: Connection, case: Case) -> None:
@@ -184,4 +216,5 @@ for _name, _does in {
 }.items():  # fmt: skip
     on_service(PROCESS, _name, _does)
 on_end(PROCESS, _ended)
+on_forward(PROCESS, _forwarded)
 on_show(PROCESS, _shown)

@@ -192,7 +192,7 @@ def _start(
         "matter": matter.code, "urgent": new.urgency == "urgent", "accept_unit": who.accepts, "verify_unit": who.verifies,
         "handle_within": f"{days}wd", "clear": who.leads is not None, "handler": who.leads,
         "partner_a": next(iter(who.joint), None), "partner_b": next(iter(who.joint[1:]), None), "same_as": maybe,
-        "asks_rating": source in RATED,
+        "asks_rating": source in RATED, **who.decided,
     }  # fmt: skip
     # Who reports without an account does so through the city.
     case = start_case(

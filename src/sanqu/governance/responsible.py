@@ -1,17 +1,17 @@
-"""Who answers for a matter at a place (条抓块统): the county's own department, else the city's, or the town; and who checks."""
+"""Who answers for a matter at a place (条抓块统): what the table of dispatch says; and who helps and checks."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+from sanqu.governance.dispatching import TOWN, decide_event
 from sanqu.governance.matters import Matter
 from sanqu.governance.places import Place, city_unit
 from sanqu.ground.database import Connection
 from sanqu.ground.errors import Unavailable
 from sanqu.ground.i18n import Text
 
-TOWN = "town"
 ACTIVE = "SELECT code FROM org_unit WHERE code = ANY(%s) AND state = 'active'"
 WORKED = "SELECT 1 FROM person_role r JOIN person p ON p.id = r.person AND p.state = 'active' WHERE r.unit = %s LIMIT 1"
 # Whom a dispatcher can choose: the units on whose ground it is, and the departments of the county and the city.
@@ -24,21 +24,26 @@ ORDER BY code = ANY(%(first)s) DESC, length(path) DESC, code LIMIT 200
 
 @dataclass(frozen=True)
 class Responsible:
-    """The unit that takes events in (the town, else above), who leads (None: a person decides), who helps, who checks."""
+    """The unit that takes events in (the town, else above), who leads (None: a person decides), who helps, who checks.
+
+    `decided` is what the case is to keep of the table that said who leads.
+    """
 
     accepts: str
     leads: str | None
     joint: tuple[str, ...]
     verifies: str
+    decided: dict[str, Any] = field(default_factory=dict)
 
 
 def responsible_for(conn: Connection, matter: Matter, place: Place) -> Responsible:
     """Who does what for an event of `matter` at `place`; raises `Unavailable` in a city without units."""
     accepts = place.town or place.county or city_unit(conn)
-    leads = next((unit for name in matter.departments if (unit := _unit(conn, name, place)) is not None), None)
+    said = decide_event(conn, matter.code, place)
+    leads = said.unit
     joint = tuple(unit for name in matter.joint if (unit := _unit(conn, name, place)) is not None and unit != leads)
     worked = place.grid is not None and conn.execute(WORKED, (place.grid,)).fetchone() is not None
-    return Responsible(accepts, leads if place.town or place.county else None, joint, str(place.grid) if worked else accepts)
+    return Responsible(accepts, leads, joint, str(place.grid) if worked else accepts, said.data)
 
 
 def _unit(conn: Connection, name: str, place: Place) -> str | None:

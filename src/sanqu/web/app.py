@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, Response
+from starlette.routing import BaseRoute
 from starlette.staticfiles import StaticFiles
 
 from sanqu import __version__
@@ -27,6 +28,7 @@ from sanqu.sharing.lookups import lookups_of
 from sanqu.sharing.mirror import follower_of
 from sanqu.sharing.reading import hang_door
 from sanqu.sharing.usage import uses_of
+from sanqu.web.directory import Directory
 from sanqu.web.openapi import describe
 from sanqu.web.pages import error_page
 
@@ -142,6 +144,19 @@ def _write_down(city: City) -> None:
     interface_uses(city).write_down()
 
 
+def _routes() -> list[BaseRoute]:
+    """The routes that the rooms offer."""
+    found: list[BaseRoute] = []
+    for room in ROOMS:
+        for part in ("api", "pages"):
+            if (Path(__file__).parent.parent / room / f"{part}.py").exists():
+                module = import_module(f"sanqu.{room}.{part}")
+                offered = getattr(module, "routers", None) or (module.router,)
+                for router in offered() if callable(offered) else offered:
+                    found.extend(router.routes)
+    return found
+
+
 def make_app(city: City) -> FastAPI:
     """The web application of `city`."""
     app = FastAPI(
@@ -156,14 +171,9 @@ def make_app(city: City) -> FastAPI:
     hang_door()
     app.add_middleware(Gate)
     answer_errors(app, error_page)
-    for room in ROOMS:
-        for part in ("api", "pages"):
-            if (Path(__file__).parent.parent / room / f"{part}.py").exists():
-                module = import_module(f"sanqu.{room}.{part}")
-                offered = getattr(module, "routers", None) or (module.router,)
-                for router in offered() if callable(offered) else offered:
-                    app.include_router(router)
-    describe(app)
+    routes = _routes()
+    app.router.routes.append(Directory(routes))
+    describe(app, routes)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
 
     @app.get("/healthz", include_in_schema=False)

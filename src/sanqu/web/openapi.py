@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+from starlette.routing import BaseRoute
 
 PROBLEM = {
     "type": "object",
@@ -108,13 +110,13 @@ BODIES: dict[tuple[str, str], Any] = {
 METHODS = ("get", "post", "put", "patch", "delete")
 
 
-def describe(app: FastAPI) -> None:
-    """Make `/openapi.json` of `app` say of every interface what it answers when something is wrong, with examples."""
-    plain = app.openapi
+def describe(app: FastAPI, routes: Sequence[BaseRoute]) -> None:
+    """Make `/openapi.json` of `app` tell of these routes, and what each answers when something is wrong, with examples."""
 
     def described() -> dict[str, Any]:
         if app.openapi_schema is None:
-            app.openapi_schema = _complete(plain())
+            plain = get_openapi(title=app.title, version=app.version, openapi_version=app.openapi_version, description=app.description, routes=routes)
+            app.openapi_schema = _complete(plain)
         return app.openapi_schema
 
     app.openapi = described  # type: ignore[method-assign]

@@ -1,4 +1,4 @@
-"""The process of an event (BPMN file beside this one): declared when a city opens, run in the room of cases."""
+"""The process of an event (BPMN file beside this one) and the table by which it is dispatched: declared when a city opens."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 
 from sanqu.cases.processes import declare_process
 from sanqu.cases.records import Process
+from sanqu.governance.dispatching import declare_table
 from sanqu.ground.city import City
 from sanqu.ground.people.askers import SYSTEM
 
@@ -14,7 +15,8 @@ FOLDER = Path(__file__).parent
 
 
 def declare_processes(city: City) -> list[Process]:
-    """Keep the newest version of each; a file that has not changed changes nothing."""
+    """Keep the newest version of each, and of the table of dispatch; what has not changed changes nothing."""
     # Who does the service tasks must be known before a process is declared.
     import_module("sanqu.governance.moves")
+    declare_table(city)
     return [declare_process(city, file.stem, file.read_text("utf-8"), SYSTEM) for file in sorted(FOLDER.glob("*.bpmn"))]
