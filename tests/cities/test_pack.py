@@ -24,7 +24,7 @@ def both(text: Text) -> bool:
 
 
 def test_every_contract_loads_and_is_titled_in_both_languages(pack: CityPack, contracts: dict[str, Contract]) -> None:
-    assert len(contracts) == len(pack.contracts) == 28
+    assert len(contracts) == len(pack.contracts) == 33
     for contract in contracts.values():
         assert both(contract.title) and both(contract.description), contract.name
         assert contract.source and contract.tags and contract.primaryKey, contract.name

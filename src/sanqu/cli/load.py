@@ -8,6 +8,9 @@ from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any
 
+from sanqu.affairs.catalogue import Catalogue, read_catalogue, save_catalogue
+from sanqu.affairs.held import keep_grants
+from sanqu.affairs.processes import declare_processes as declare_thing_processes
 from sanqu.catalog.glossary import use_glossary
 from sanqu.catalog.keeping import load_subjects, register_contract
 from sanqu.catalog.records import Subject
@@ -63,6 +66,7 @@ def load_city(city: City, say: Callable[[str], None]) -> int | None:
     declare_processes(city)
     declare_event_process(city)
     declare_inspection_process(city)
+    declare_thing_processes(city)
     use_glossary(city, fact(city, "glossary", []))
     return _first_administrator(city)
 
@@ -79,10 +83,20 @@ def _load(city: City, pack: CityPack, say: Callable[[str], None]) -> None:
     for descriptor in pack.contracts:
         register_contract(city, Contract.from_descriptor(descriptor), SYSTEM.label)
     keep_supervision(city, pack.supervision)
+    if pack.affairs:
+        _load_affairs(city, read_catalogue(pack.affairs))
     for rule in pack.rules:
         save_rule(city, read_rule(rule), SYSTEM)
     say(f"  {len(pack.units):,} 个机构 units · {len(pack.contracts)} 个数据集 datasets")
     _run_lines(city, pack, say)
+
+
+def _load_affairs(city: City, found: Catalogue) -> None:
+    """The catalogue of matters and things, and what the window may read for them on consent."""
+    with city.db.connection() as conn:
+        save_catalogue(conn, found)
+        keep_fact(conn, "affairs.window", found.window)
+        keep_grants(city, conn, found.window, found.grant)
 
 
 def _subject(said: dict[str, object], place: int) -> Subject:

@@ -13,14 +13,13 @@ from sanqu.cases.history import case_history, case_tasks, find_case
 from sanqu.cases.records import Case, Step, Task, person_label
 from sanqu.cases.rights import reach_of
 from sanqu.governance.records import COLUMNS, Event, State, event_from
-from sanqu.governance.report import plain_code
 from sanqu.ground.city import City
 from sanqu.ground.clock import CITY_ZONE, now
 from sanqu.ground.database import Connection
 from sanqu.ground.errors import Refused, not_found
 from sanqu.ground.i18n import Text
 from sanqu.ground.people.askers import SYSTEM, Asker
-from sanqu.ground.people.secrets import token_hash
+from sanqu.ground.people.secrets import plain_code, token_hash
 
 # Over `governance_event e`: who works at the unit on whose ground it is, or which acts in it, stewards above, whoever reported it.
 VISIBLE = """(%(everywhere)s OR e.reporter = %(me)s OR e.town = ANY(%(reach)s) OR e.village = ANY(%(reach)s) OR e.grid = ANY(%(reach)s)

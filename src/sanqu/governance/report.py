@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -28,10 +27,9 @@ from sanqu.ground.database import Connection
 from sanqu.ground.errors import BadInput, Refused
 from sanqu.ground.i18n import Text
 from sanqu.ground.people.askers import SYSTEM, Asker
-from sanqu.ground.people.secrets import token_hash
+from sanqu.ground.people.secrets import fresh_code, plain_code, token_hash
 
 MOST_PHOTOS = 6
-LETTERS = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789"
 # People rate; devices and other offices do not.
 RATED: frozenset[Source] = frozenset({"grid", "resident", "hotline"})
 
@@ -214,17 +212,6 @@ def _start(
     found = conn.execute(ONE, (case.number,)).fetchone()
     assert found is not None
     return Reported(event_from(found), code)
-
-
-def fresh_code() -> str:
-    """A follow-up code (查询码) that can be read out and typed in: 60 bits of chance, no letters that look like digits."""
-    letters = [secrets.choice(LETTERS) for _ in range(12)]
-    return "-".join("".join(letters[i : i + 4]) for i in (0, 4, 8))
-
-
-def plain_code(said: str) -> str:
-    """A code as it is hashed, however it was typed."""
-    return "".join(letter for letter in said.upper() if letter.isalnum())
 
 
 def _title(matter: Matter, text: str) -> str:

@@ -29,6 +29,7 @@ class CityPack:
     rules: tuple[dict[str, Any], ...]
     matters: tuple[dict[str, Any], ...]
     supervision: dict[str, Any]
+    affairs: dict[str, Any]
     glossary: tuple[tuple[str, ...], ...]
     divisions: tuple[tuple[str, str, str, str], ...]
 
@@ -104,6 +105,7 @@ def read_pack(folder: Path) -> CityPack:
     units.setdefault(str(about["code"]), Unit(str(about["code"]), None, "city", "city", Text.model_validate(about["title"])))
     units |= {unit.code: unit for unit in map(_given_unit, given)}
     matters = _toml(folder / "matters.toml").get("matter", []) if (folder / "matters.toml").is_file() else []
+    affairs = _toml(folder / "affairs.toml") if (folder / "affairs.toml").is_file() else {}
     glossary = _toml(folder / "glossary.toml").get("groups", []) if (folder / "glossary.toml").is_file() else []
     return CityPack(
         folder=folder,
@@ -114,6 +116,7 @@ def read_pack(folder: Path) -> CityPack:
         rules=tuple(rule for file in sorted((folder / "rules").glob("*.toml")) for rule in _toml(file).get("rule", [])),
         matters=tuple(matters),
         supervision=_toml(folder / "supervision.toml") if (folder / "supervision.toml").is_file() else {},
+        affairs=affairs,
         glossary=tuple(tuple(group) for group in glossary),
         divisions=divisions,
     )

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from sanqu.samples import agriculture, economy, environment, governance, health, traffic
+from sanqu.samples import agriculture, economy, environment, governance, health, people, traffic
 from sanqu.samples.places import Division
 
 Generator = Callable[[Sequence[Division], int], Any]
 
 GENERATORS: dict[str, Generator] = {
     "air-quality-hourly": environment.air_quality_hourly,
+    "births": people.births,
     "bus-stops": traffic.bus_stops,
     "charging-piles": traffic.charging_piles,
     "citrus-harvest": agriculture.citrus_harvest,
@@ -23,9 +24,13 @@ GENERATORS: dict[str, Generator] = {
     "grid-events": governance.grid_events,
     "hotline-requests": governance.hotline_requests,
     "land-parcels": environment.land_parcels,
+    "marriages": people.marriages,
     "muck-truck-points": traffic.muck_truck_points,
     "parking-lots": traffic.parking_lots,
     "permits-issued": governance.permits_issued,
+    "properties": people.properties,
+    "residents": people.residents,
+    "social-insurance": people.social_insurance,
     "tourism-visits-daily": economy.tourism_visits_daily,
     "water-quality": environment.water_quality,
     "weather-daily": environment.weather_daily,

@@ -204,6 +204,30 @@ def give_consent(city: City, asker: Asker, dataset: str, purpose: str) -> None:
         )
 
 
+def consent_to(city: City, actor: Asker, datasets: Sequence[str], purpose: str, subject: Identity) -> list[str]:
+    """Put on record that `subject` consents to a purpose for their rows of `datasets`, where a grant asks for it.
+
+    `actor` is the subject, or whoever took the consent down in their presence: the ledger says who. Returns the datasets that
+    were consented to now; those of before stand.
+    """
+    asked = {str(row["dataset"]) for row in city.db.all(ASKING, (list(datasets),)) if row["purpose"] == purpose}
+    given = []
+    with city.db.connection() as conn:
+        for dataset in (one for one in datasets if one in asked):
+            if conn.execute(GIVE, (dataset, purpose, subject.value, actor.user_id)).fetchone():
+                append(
+                    conn, kind="sharing.consent", actor=actor.label, subject=f"dataset:{dataset}", facts={"purpose": purpose, "given": True}
+                )  # fmt: skip
+                given.append(dataset)
+    return given
+
+
+def has_consented(city: City, datasets: Sequence[str], purpose: str, subject: Identity) -> bool:
+    """Whether `subject` has consented to a purpose for any of `datasets`."""
+    given = {(row["dataset"], row["purpose"]) for row in city.db.all(GIVEN, ([subject.value],))}
+    return any((dataset, purpose) in given for dataset in datasets)
+
+
 def withdraw_consent(city: City, asker: Asker, dataset: str, purpose: str) -> None:
     """Take consent back; the next read goes without. Raises `Conflict` where none was given."""
     values = [one.value for one in identities_of(city, asker)]

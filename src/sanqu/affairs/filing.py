@@ -1,0 +1,232 @@
+"""Files a thing (申报): one form for all its matters, started as one case; online, or at the window for a person who walks in."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from psycopg.errors import UniqueViolation
+from psycopg.types.json import Jsonb
+
+from sanqu.affairs.catalogue import ALONE, Offered, catalogue_of
+from sanqu.affairs.held import NOTHING, Held, identity_of, read_held, window_unit
+from sanqu.affairs.materials import Checked, check
+from sanqu.affairs.records import COLUMNS, Channel, Filing, filing_from
+from sanqu.cases.files import add_file, read_photo
+from sanqu.cases.hours import due_of, hours_of
+from sanqu.cases.start import start_case
+from sanqu.cases.work import complete_task
+from sanqu.ground.city import City
+from sanqu.ground.clock import CITY_ZONE, now
+from sanqu.ground.database import Connection
+from sanqu.ground.errors import BadInput, Conflict, Refused
+from sanqu.ground.i18n import Text
+from sanqu.ground.people.askers import SYSTEM, Asker
+from sanqu.ground.people.persons import asker_for
+from sanqu.ground.people.secrets import fresh_code, plain_code, token_hash
+from sanqu.sharing.my_data import Identity, has_consented
+
+PROMISED = re.compile(r"(\d+)(wd|wh|wm)")
+ADD = """
+INSERT INTO affairs_filing (number, thing, city, channel, applicant, holder, subject_kind, subject, form, origins, materials, taken_by, code_hash,
+    client_id, state, submitted, accepted, by_rule, due, legal_days, visits_before)
+VALUES (%(number)s, %(thing)s, %(city)s, %(channel)s, %(applicant)s, %(holder)s, %(kind)s, %(subject)s, %(form)s, %(origins)s, %(materials)s,
+    %(taken_by)s, %(code_hash)s, %(client_id)s, %(state)s, %(at)s, %(accepted)s, %(by_rule)s, %(due)s, %(legal_days)s, %(visits_before)s)
+"""
+ONE = f"SELECT {COLUMNS} FROM affairs_filing f WHERE f.number = %s"
+BY_CLIENT = f"SELECT {COLUMNS} FROM affairs_filing f WHERE f.client_id = %s"
+KNOWN_AS = "SELECT person FROM sharing_identity WHERE kind = %s AND value = %s ORDER BY created LIMIT 1"
+AMEND = "UPDATE affairs_filing SET form = %s, origins = %s, materials = %s WHERE number = %s"
+AMENDING = "SELECT id FROM case_task t WHERE t.case_id = (SELECT id FROM case_case WHERE number = %s) AND name = 'amend' AND state = 'ready'"
+ID_NUMBER = re.compile(r"\d{17}[\dX]")
+LONGEST_CLIENT_ID = 100
+
+
+@dataclass(frozen=True)
+class New:
+    """What is filed: the form as said, photos of papers by the material's code, papers that the window has seen, which rows were picked."""
+
+    form: Mapping[str, Any]
+    photos: Mapping[str, bytes]
+    seen: frozenset[str] = frozenset()
+    picked: Mapping[str, int] | None = None
+    client_id: str | None = None
+
+
+@dataclass(frozen=True)
+class Filed:
+    """A filing, and the follow-up code that is shown once where its applicant has no account."""
+
+    filing: Filing
+    code: str | None = None
+
+
+def subject_of(city: City, asker: Asker, offered: Offered) -> Identity:
+    """Whom the asker files for; raises `Refused` for one whose identity nobody has checked yet."""
+    found = identity_of(city, asker, offered.thing.who)
+    if found is None:
+        raise Refused(
+            "affairs.identity",
+            Text(zh="您的身份还没有核验", en="Nobody has checked yet who you are"),
+            Text(
+                zh="带身份证到任一政务服务窗口核验一次，以后网上、掌上都能办（一证通办）",
+                en="Show your ID card once at any window; from then on everything can be filed online",
+            ),
+            offered.code,
+        )
+    return found
+
+
+def held_for(city: City, offered: Offered, subject: Identity, picked: Mapping[str, int] | None = None) -> Held:
+    """What the city holds of `subject` for a thing, once they have consented; nothing before."""
+    return read_held(city, offered, subject, picked) if has_consented(city, offered.datasets, offered.code, subject) else NOTHING
+
+
+def file_online(city: City, asker: Asker, code: str, new: New, *, at: datetime | None = None) -> Filed:
+    """File a thing for oneself; raises `NotFound`, `Refused`, and `BadInput` naming each field and material that does not fit."""
+    offered = catalogue_of(city).find(code)
+    if not asker.signed_in:
+        raise Refused(
+            "affairs.sign-in", Text(zh="登录后才能办理", en="Sign in to file it"), Text(zh="登录后再办", en="Sign in first"), code, status=401
+        )
+    return _file(city, asker, asker, offered, subject_of(city, asker, offered), New(new.form, new.photos, frozenset(), new.picked, new.client_id), "online", at)
+
+
+def file_at_window(city: City, officer: Asker, code: str, subject: Identity, new: New, *, at: datetime | None = None) -> Filed:
+    """File a thing for a person who stands at the window and has shown who they are.
+
+    Where they have an account, the case is theirs; else they are given a follow-up code. Raises `Refused` for one who does not work
+    at the window, and what `file_online` raises.
+    """
+    check_window(city, officer)
+    if subject.kind == "person" and ID_NUMBER.fullmatch(subject.value) is None:
+        raise BadInput(
+            "affairs.id-number", Text(zh="公民身份号码不合规", en="The ID number does not fit"), Text(zh="照身份证填十八位", en="Eighteen letters, as on the card")
+        )
+    offered = catalogue_of(city).find(code)
+    with city.db.connection() as conn:
+        row = conn.execute(KNOWN_AS, (subject.kind, subject.value)).fetchone()
+        known = asker_for(conn, int(row["person"])) if row else None
+    return _file(city, officer, known or SYSTEM, offered, subject, new, "window", at)
+
+
+def check_window(city: City, asker: Asker) -> None:
+    """Raise `Refused` for one who does not work at the window (一窗)."""
+    if not works_at_window(city, asker):
+        raise Refused(
+            "affairs.window",
+            Text(zh="这一页给政务服务窗口的工作人员", en="This page is for those who work at the window"),
+            Text(zh="自己办事请到“办事”页", en="What you may file yourself is at /affairs"),
+        )
+
+
+def works_at_window(city: City, asker: Asker) -> bool:
+    """Whether the asker holds a role at the window's unit or administers the city."""
+    return asker.is_admin or window_unit(city) in asker.units
+
+
+def _file(
+    city: City, actor: Asker, applicant: Asker, offered: Offered, subject: Identity, new: New, channel: Channel, at: datetime | None,
+) -> Filed:  # fmt: skip
+    at = at or now()
+    client_id = f"{applicant.label.split('/', 1)[0]}:{new.client_id}"[:LONGEST_CLIENT_ID] if new.client_id else None
+    if client_id and (row := city.db.one(BY_CLIENT, (client_id,))) is not None:
+        return Filed(filing_from(row))
+    checked, photos = _checked(city, offered, subject, new, at)
+    try:
+        with city.db.connection() as conn:
+            filed = _keep(city, conn, actor, applicant, offered, subject, checked, channel, client_id, at)
+    except UniqueViolation:
+        row = city.db.one(BY_CLIENT, (client_id,))
+        if row is None:
+            raise
+        return Filed(filing_from(row))
+    for title, content in photos:
+        add_file(city, actor, filed.filing.number, "photo", content, name=title)
+    return filed
+
+
+def _checked(city: City, offered: Offered, subject: Identity, new: New, at: datetime) -> tuple[Checked, list[tuple[str, bytes]]]:
+    """The form by every rule, and the photos by their titles; a file that is no picture is refused before anything is kept."""
+    for content in new.photos.values():
+        read_photo(content)
+    brought = {**dict.fromkeys(new.photos, "given"), **dict.fromkeys(new.seen, "seen")}
+    held = held_for(city, offered, subject, new.picked)
+    checked = check(offered, held, new.form, brought, at.astimezone(CITY_ZONE).date())
+    titles = {one.code: one.title.zh for one in offered.materials}
+    return checked, [(titles.get(code, code), content) for code, content in new.photos.items()]
+
+
+def _keep(
+    city: City, conn: Connection, actor: Asker, applicant: Asker, offered: Offered, subject: Identity, checked: Checked, channel: Channel,
+    client_id: str | None, at: datetime,
+) -> Filed:  # fmt: skip
+    window = window_unit(city)
+    code = fresh_code() if applicant is SYSTEM else None
+    case = start_case(
+        city, applicant, offered.thing.process, offered.thing.title.zh, f"thing:{offered.code}", window, _data_of(offered, checked, window),
+        conn=conn, at=at,
+    )  # fmt: skip
+    count = PROMISED.fullmatch(offered.thing.promised)
+    assert count is not None
+    conn.execute(
+        ADD,
+        {
+            "number": case.number, "thing": offered.code, "city": offered.thing.city, "channel": channel, "applicant": case.applicant,
+            "holder": str(checked.form.get("applicant_name") or checked.form.get("company_name") or ""), "kind": subject.kind, "subject": subject.value,
+            "form": Jsonb(checked.form), "origins": Jsonb(checked.origins), "materials": Jsonb(checked.materials),
+            "taken_by": actor.label if channel == "window" else None, "code_hash": token_hash(plain_code(code)) if code else None,
+            "client_id": client_id, "state": "handling" if checked.complete else "submitted", "at": at,
+            # What is complete by rule was accepted in the step that started the case, before this row was there.
+            "accepted": at if checked.complete else None, "by_rule": checked.complete,
+            "due": due_of(at, int(count[1]), count[2], hours_of(city.settings)).at, "legal_days": offered.legal_days, "visits_before": offered.visits_before,
+        },
+    )  # fmt: skip
+    row = conn.execute(ONE, (case.number,)).fetchone()
+    assert row is not None
+    return Filed(filing_from(row), code)
+
+
+def _data_of(offered: Offered, checked: Checked, window: str) -> dict[str, Any]:
+    """What the process needs to know; nothing of the person."""
+    # Departments are named beside the window: `sjj` is `3308-sjj` where the window is `3308-zwfw`.
+    above = window.rpartition("-")[0]
+    units = {f"{above}-{matter.department}": matter.title for matter in offered.matters}
+    data: dict[str, Any] = {
+        "complete": checked.complete, "window": window,
+        "rated_units": [{"value": unit, "title": title.model_dump()} for unit, title in units.items()],
+    }  # fmt: skip
+    if offered.thing.process == ALONE:
+        matter = offered.matters[0]
+        data |= {"handler": f"{above}-{matter.department}", "handle_within": f"{max(1, round(matter.days.promised))}wd"}
+    return data
+
+
+def amend(city: City, asker: Asker, filing: Filing, new: New, said: str, *, at: datetime | None = None) -> None:
+    """Send a filing again with what was missing (补正); raises `Conflict` when it is not asked for, and what filing raises."""
+    at = at or now()
+    offered = catalogue_of(city).find(filing.thing)
+    row = city.db.one(AMENDING, (filing.number,))
+    if row is None:
+        raise Conflict(
+            "affairs.amending",
+            Text(zh="这件现在不需要补正", en="Nothing more is asked of this filing now"),
+            Text(zh="看它现在到了哪一步", en="Look at where it stands"),
+            filing.number,
+        )
+    # Papers that were brought before stand.
+    before = {code: one["how"] for code, one in filing.materials.items() if one["how"] in ("given", "seen")}
+    for content in new.photos.values():
+        read_photo(content)
+    held = held_for(city, offered, Identity("person" if filing.subject_kind == "person" else "enterprise", filing.subject), new.picked)
+    brought = {**before, **dict.fromkeys(new.photos, "given"), **dict.fromkeys(new.seen, "seen")}
+    checked = check(offered, held, {**filing.form, **new.form}, brought, at.astimezone(CITY_ZONE).date())
+    titles = {one.code: one.title.zh for one in offered.materials}
+    for code, content in new.photos.items():
+        add_file(city, asker, filing.number, "photo", content, name=titles.get(code, code))
+    with city.db.connection() as conn:
+        conn.execute(AMEND, (Jsonb(checked.form), Jsonb(checked.origins), Jsonb(checked.materials), filing.number))
+        complete_task(city, asker, row["id"], {"amended": said or "已补正"}, conn=conn, at=at)
