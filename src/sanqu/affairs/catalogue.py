@@ -303,6 +303,10 @@ class Offer:
             promised=f"{max(1, round(matter.days.promised))}wd", city=matter.city, keywords=matter.keywords,
         )  # fmt: skip
 
+    def titles(self) -> dict[str, Text]:
+        """The titles of all that was ever offered, by code."""
+        return {matter.code: matter.title for matter in self.matters.values()} | {thing.code: thing.title for thing in self.things.values()}
+
     def matter(self, code: str) -> Matter:
         """The matter `code`; raises `NotFound`."""
         found = self.matters.get(code)

@@ -112,13 +112,8 @@ def mine_page(request: Request, city: InCity, asker: SignedIn, page: Paging) -> 
     """What I filed, and the certificates that are mine."""
     filings, total = my_filings(city, asker, limit=page.limit, offset=page.offset)
     certificates, _ = certificates_held(city, [one.value for one in identities_of(city, asker)], limit=50)
-    context: dict[str, Any] = {"filings": filings, "total": total, "page": page, "things": _titles(city), "at": now()}
+    context: dict[str, Any] = {"filings": filings, "total": total, "page": page, "things": catalogue_of(city).titles(), "at": now()}
     return render(request, "affairs/mine.html", **context, certificates=certificates, today=_today(), **TOOLS)
-
-
-def _titles(city: City) -> dict[str, Text]:
-    offer = catalogue_of(city)
-    return {one.code: one.title for one in (*offer.matters.values(), *offer.things.values())}
 
 
 def _today() -> Any:
@@ -130,7 +125,7 @@ def saved_page(request: Request, city: InCity) -> HTMLResponse:
     """Time, papers and visits saved, with the arithmetic."""
     since, until = span_of(request.query_params)
     whole, rows = saved(city, since, until)
-    return render(request, "affairs/saved.html", whole=whole, rows=rows, things=_titles(city), said=request.query_params)
+    return render(request, "affairs/saved.html", whole=whole, rows=rows, things=catalogue_of(city).titles(), said=request.query_params)
 
 
 @router.get("/affairs/ratings")
@@ -138,7 +133,7 @@ def ratings_page(request: Request, city: InCity, by: Literal["thing", "unit"] = 
     """How filings were rated, by thing or by unit, and what became of bad ratings."""
     since, until = span_of(request.query_params)
     rows = ratings(city, by, since, until)
-    titles: Mapping[str, Text] = units_named(city, {row.key for row in rows}) if by == "unit" else _titles(city)
+    titles: Mapping[str, Text] = units_named(city, {row.key for row in rows}) if by == "unit" else catalogue_of(city).titles()
     return render(request, "affairs/ratings.html", rows=rows, by=by, titles=titles, said=request.query_params)
 
 
@@ -160,7 +155,7 @@ def show_filing(
         acting = [
             (task, (task.assignee is not None) if code else may_act(conn, asker, task)) for task in course.tasks if task.state == "ready"
         ]  # fmt: skip
-    units = {task.unit for task in course.tasks} | {filing.rated_unit}
+    units: set[str | None] = {task.unit for task in course.tasks} | {filing.rated_unit}
     people = {step.actor for step in course.steps} | {task.done_by for task in course.tasks if task.done_by}
     context: dict[str, Any] = {
         "filing": filing, "offered": offered, "course": course, "items": items, "values": shown_values(items, filing), "mine": mine, "code": code,
@@ -222,8 +217,9 @@ def thing_page(request: Request, city: InCity, code: str) -> HTMLResponse:
     """The guide of a thing: which matters, who may apply, what is asked and what the city knows already."""
     offered = catalogue_of(city).find(code)
     above = _above(city)
-    named = units_named(city, {f"{above}-{matter.department}" for matter in offered.matters} | {one.unit for one in sources_of(city, offered)})
-    return render(request, "affairs/thing.html", offered=offered, above=above, units=named, sources=sources_of(city, offered))
+    sources = sources_of(city, offered)
+    units: set[str | None] = {f"{above}-{matter.department}" for matter in offered.matters} | {one.unit for one in sources}
+    return render(request, "affairs/thing.html", offered=offered, above=above, units=units_named(city, units), sources=sources)
 
 
 @router.get("/affairs/{code}/apply")

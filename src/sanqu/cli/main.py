@@ -24,6 +24,7 @@ ROOMS = {
     "case": ("sanqu.cases.commands", "办件：发布流程、换版本、导出 · cases: deploy processes, move cases, export"),
     "ledger": ("sanqu.cli.ledger", "账本：核验、证明 · ledger: verify, prove"),
     "lake": ("sanqu.cli.lake", "数据湖：数据集、快照、维护 · lake: datasets, snapshots, upkeep"),
+    "affairs": ("sanqu.affairs.commands", "办事：样例账号 · services: sample accounts"),
     "governance": ("sanqu.governance.commands", "基层治理：事件回放 · governance: a day of events replayed"),
     "supervision": ("sanqu.supervision.commands", "双随机监管：验证抽取 · supervision: verify a draw"),
     "people": ("sanqu.cli.people", "人员：登录链接、密钥 · people: sign-in links, keys"),

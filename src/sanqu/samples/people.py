@@ -92,13 +92,14 @@ def residents(divisions: Sequence[Division], seed: int) -> Any:
 
 
 def marriages(divisions: Sequence[Division], seed: int) -> Any:
-    """The marriages of those couples."""
+    """The marriages of those couples: a row for each of the two, so that each may consent to their own being read."""
     rows = [
-        (f"J9908-{of.married.year}-{of.number:06}", of.wife.id_number, of.wife.name, of.husband.id_number, of.husband.name, of.married)
+        (f"J9908-{of.married.year}-{of.number:06}", one.id_number, one.name, other.id_number, other.name, of.married)
         for of in families(divisions, seed)
+        for one, other in ((of.wife, of.husband), (of.husband, of.wife))
     ]
     return table({
-        "certificate_no": TEXT, "wife_id": TEXT, "wife_name": TEXT, "husband_id": TEXT, "husband_name": TEXT, "registered_on": DAY,
+        "certificate_no": TEXT, "person_id": TEXT, "person": TEXT, "spouse_id": TEXT, "spouse": TEXT, "registered_on": DAY,
     }, rows)  # fmt: skip
 
 
