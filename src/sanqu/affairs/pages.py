@@ -155,7 +155,7 @@ def show_filing(
         acting = [
             (task, (task.assignee is not None) if code else may_act(conn, asker, task)) for task in course.tasks if task.state == "ready"
         ]  # fmt: skip
-    units: set[str | None] = {task.unit for task in course.tasks} | {filing.rated_unit}
+    units = {*(task.unit for task in course.tasks), filing.rated_unit}
     people = {step.actor for step in course.steps} | {task.done_by for task in course.tasks if task.done_by}
     context: dict[str, Any] = {
         "filing": filing, "offered": offered, "course": course, "items": items, "values": shown_values(items, filing), "mine": mine, "code": code,
@@ -218,7 +218,7 @@ def thing_page(request: Request, city: InCity, code: str) -> HTMLResponse:
     offered = catalogue_of(city).find(code)
     above = _above(city)
     sources = sources_of(city, offered)
-    units: set[str | None] = {f"{above}-{matter.department}" for matter in offered.matters} | {one.unit for one in sources}
+    units: set[str | None] = {*(f"{above}-{matter.department}" for matter in offered.matters), *(one.unit for one in sources)}
     return render(request, "affairs/thing.html", offered=offered, above=above, units=units_named(city, units), sources=sources)
 
 
