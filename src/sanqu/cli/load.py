@@ -121,6 +121,8 @@ def _run_lines(city: City, pack: CityPack, say: Callable[[str], None]) -> None:
         defer(conn, "catalog.quality", once="catalog.quality", lock="city.pack")
         if pack.about.get("grids"):
             defer(conn, "governance.grids", once="governance.grids", lock="city.pack")
+        if pack.supervision.get("sample"):
+            defer(conn, "supervision.sample", once="supervision.sample", lock="city.pack")
 
 
 def in_order(pack: CityPack) -> list[dict[str, Any]]:

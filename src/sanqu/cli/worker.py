@@ -39,6 +39,7 @@ ROOMS_WITH_JOBS = (
     "sanqu.sharing.sources",
     "sanqu.sharing.subscribers.keeping",
     "sanqu.supervision.inspections",
+    "sanqu.supervision.sample",
 )
 
 

@@ -22,7 +22,8 @@ def keep_supervision(city: City, said: Mapping[str, Any]) -> None:
         save_items(conn, pack.items)
         keep_fact(
             conn, "supervision",
-            {"targets": pack.targets.model_dump(), "credit": pack.credit.model_dump() if pack.credit else None, "results": pack.results.dataset if pack.results else ""},
+            {"targets": pack.targets.model_dump(), "credit": pack.credit.model_dump() if pack.credit else None,
+             "results": pack.results.dataset if pack.results else "", "sample": said.get("sample")},
         )  # fmt: skip
     if pack.results is not None:
         register_contract(city, results_contract(pack.results), SYSTEM.label)

@@ -119,7 +119,8 @@ for (const form of document.querySelectorAll("form[data-sign]")) {
   });
   canvas.addEventListener("pointerup", () => (down = false));
   form.addEventListener("submit", (event) => {
-    if (!drawn) event.preventDefault();
-    form.querySelector("[name=signature]").value = canvas.toDataURL("image/png");
+    // Where the form says more than the signature, it is sent without one too.
+    if (!drawn && form.dataset.sign !== "optional") event.preventDefault();
+    if (drawn) form.querySelector("[name=signature]").value = canvas.toDataURL("image/png");
   });
 }
