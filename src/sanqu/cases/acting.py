@@ -12,7 +12,7 @@ from uuid import UUID
 from sanqu.cases.history import note_step
 from sanqu.cases.records import TASK_COLUMNS, Task, What, task_from
 from sanqu.cases.rights import VISIBLE, check_may_act, reach_of, stands_in_for
-from sanqu.cases.steps import Held, hold, within
+from sanqu.cases.steps import Held, hold_of_task, within
 from sanqu.ground.city import City
 from sanqu.ground.clock import CITY_ZONE
 from sanqu.ground.database import Connection
@@ -53,9 +53,11 @@ def task_in_hand(city: City, asker: Asker, task_id: UUID, *, conn: Connection | 
     Raises `NotFound`, `Refused` for one whose task it is not, `Conflict` when it is done or no longer needed.
     """
     with within(city, conn) as held_by:
-        held = hold(held_by, row_of(held_by, asker, task_id)["case_id"])
-        # Read again: while the row was waited for, somebody may have been faster.
-        task = task_from(row_of(held_by, asker, task_id))
+        held = hold_of_task(held_by, task_id)
+        # Read once the case is held: while it was waited for, somebody may have been faster.
+        row = row_of(held_by, asker, task_id)
+        assert held is not None
+        task = task_from(row)
         if not superior:
             check_may_act(held_by, asker, task)
         if task.state != "ready":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -25,6 +26,8 @@ log = logging.getLogger(__name__)
 DAY = timedelta(days=1)
 LAST_MOMENT = time(23, 59, 59)
 BATCH = 500
+# The days of some years; the calendar itself walks through all it knows each time it is asked.
+MOST_DAYS = 4096
 
 RIPE = """
 SELECT t.id, t.case_id FROM case_task t
@@ -64,6 +67,7 @@ class Deadline:
     escalate_at: datetime
 
 
+@lru_cache(MOST_DAYS)
 def calendar_knows(day: date) -> bool:
     """Whether the holidays of the year of `day` are known: the State Council announces them each November."""
     try:
@@ -73,6 +77,7 @@ def calendar_knows(day: date) -> bool:
     return True
 
 
+@lru_cache(MOST_DAYS)
 def is_working_day(day: date) -> bool:
     """Whether `day` is worked: holidays and adjusted working days of China; Monday to Friday in years not known."""
     return bool(chinese_calendar.is_workday(day)) if calendar_knows(day) else day.weekday() < 5

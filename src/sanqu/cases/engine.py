@@ -17,7 +17,7 @@ from SpiffWorkflow.bpmn.parser.ValidationException import ValidationException
 from SpiffWorkflow.bpmn.script_engine import PythonScriptEngine
 from SpiffWorkflow.bpmn.serializer import BpmnWorkflowSerializer
 from SpiffWorkflow.bpmn.serializer.config import DEFAULT_CONFIG
-from SpiffWorkflow.bpmn.serializer.default.workflow import TaskConverter
+from SpiffWorkflow.bpmn.serializer.default.workflow import BpmnWorkflowConverter, TaskConverter, WorkflowConverter
 from SpiffWorkflow.bpmn.specs.defaults import (
     BoundaryEvent,
     EndEvent,
@@ -97,7 +97,48 @@ class Tasks(TaskConverter):  # type: ignore[misc]
         }  # fmt: skip
 
 
-SERIALIZER = BpmnWorkflowSerializer(BpmnWorkflowSerializer.configure({**DEFAULT_CONFIG, Task: Tasks}))
+class Workflow(BpmnWorkflow):  # type: ignore[misc]
+    """The engine's workflow, which looks for what is ready or waits among all its tasks, not down its whole tree each time.
+
+    The tree is walked where more than one is found, for its order.
+    """
+
+    def get_tasks(self, first_task: Any = None, **wanted: Any) -> list[Any]:
+        """The tasks that fit, in the order of the tree."""
+        state = wanted.get("state")
+        if first_task is None and not self.subprocesses and state in (TaskState.READY, TaskState.WAITING) and wanted.keys() <= {"state", "manual"}:
+            manual = wanted.get("manual")
+            found = [one for one in self.tasks.values() if one.state == state and manual in (None, one.task_spec.manual)]
+            if len(found) < 2:
+                return found
+        return list(super().get_tasks(first_task, **wanted))
+
+    def update_waiting_tasks(self) -> None:
+        """Let what waits look whether it still must, after each task that is done."""
+        if any(one.state == TaskState.WAITING for one in self.tasks.values()):
+            super().update_waiting_tasks()
+
+
+class Standing(BpmnWorkflowConverter):  # type: ignore[misc]
+    """Keeps where a workflow stands, without the process's description: that is kept with the process."""
+
+    def __init__(self, target: type, registry: Any, _typename: str | None = None) -> None:
+        # As the engine calls it in what was kept before.
+        super().__init__(target, registry, BpmnWorkflow.__name__)
+
+    def to_dict(self, workflow: Any) -> dict[str, Any]:
+        """Where it stands, as JSON."""
+        return {
+            **WorkflowConverter.to_dict(self, workflow), "subprocesses": self.mapping_to_dict(workflow.subprocesses),
+            "bpmn_events": self.registry.convert(workflow.bpmn_events),
+        }  # fmt: skip
+
+
+CONFIG = {**DEFAULT_CONFIG, Task: Tasks}
+SERIALIZER = BpmnWorkflowSerializer(BpmnWorkflowSerializer.configure(CONFIG))
+STANDING = BpmnWorkflowSerializer(
+    BpmnWorkflowSerializer.configure({**{one: how for one, how in CONFIG.items() if one is not BpmnWorkflow}, Workflow: Standing})
+)
 
 
 def spec_of(drawn: Drawn, name: str) -> dict[str, Any]:
@@ -188,7 +229,7 @@ class Running:
         collected: Callable[[str, dict[str, Any]], None] = lambda name, said: None,
     ) -> Running:  # fmt: skip
         """A case at the start of a process."""
-        return cls(BpmnWorkflow(plan.main, dict(plan.within)), names, loops, collected)
+        return cls(Workflow(plan.main, dict(plan.within)), names, loops, collected)
 
     @classmethod
     def restored(
@@ -197,7 +238,7 @@ class Running:
     ) -> Running:  # fmt: skip
         """A case where it stood when `saved` was called."""
         whole = {**state, "spec": plan.main, "subprocess_specs": dict(plan.within)}
-        return cls(SERIALIZER.from_dict(whole), names, loops, collected)
+        return cls(STANDING.from_dict(whole), names, loops, collected)
 
     def saved(self) -> dict[str, Any]:
         """Where the case stands, as JSON, without the process's description and without the case's data."""
@@ -206,8 +247,7 @@ class Running:
         for task in self._tasks():
             for name in self._lists:
                 task.data.pop(name, None)
-        state: dict[str, Any] = SERIALIZER.to_dict(self._workflow)
-        del state["spec"], state["subprocess_specs"]
+        state: dict[str, Any] = STANDING.to_dict(self._workflow)
         return state
 
     def advance(self, serve: Callable[[Waiting], Mapping[str, Any]]) -> None:

@@ -41,16 +41,21 @@ WITHDRAWN = Text(zh="撤回", en="withdrawn")
 
 HOLD = f"""
 SELECT {CASE_COLUMNS}, c.engine, p.created AS declared FROM case_case c JOIN case_process p ON p.name = c.process AND p.version = c.version
-WHERE c.id = %s FOR UPDATE OF c
+WHERE c.id = {{}} FOR UPDATE OF c
 """
+HOLD_CASE, HOLD_TASK = HOLD.format("%s"), HOLD.format("(SELECT case_id FROM case_task WHERE id = %s)")
 SPEC = "SELECT spec, steps FROM case_process WHERE name = %s AND version = %s"
 KEEP = """
 UPDATE case_case SET data = %(data)s, engine = %(engine)s, state = %(state)s, outcome = %(outcome)s, closed = %(closed)s
 WHERE id = %(id)s
 """
 # Tasks for which another unit was asked stand and fall with the task for which it was.
-KNOWN_TASKS = "SELECT id, asked_for FROM case_task WHERE case_id = %s AND state = 'ready'"
+KNOWN_TASKS = "SELECT id FROM case_task WHERE case_id = %s AND state = 'ready'"
 KNOWN_TIMERS = "SELECT id FROM case_timer WHERE case_id = %s"
+KNOWN = """
+SELECT id, asked_for, false AS timer FROM case_task WHERE case_id = %(case)s AND state = 'ready'
+UNION ALL SELECT id, NULL, true FROM case_timer WHERE case_id = %(case)s
+"""
 ADD_TIMER = "INSERT INTO case_timer (id, case_id, name, fires_at, sure, made) VALUES (%s, %s, %s, %s, %s, %s)"
 DROP_TIMERS = "DELETE FROM case_timer WHERE id = ANY(%s)"
 CANCEL = "UPDATE case_task SET state = 'cancelled', done_at = %(at)s WHERE id = ANY(%(ids)s)"
@@ -139,8 +144,18 @@ def check_data(data: dict[str, Any], thing: str) -> None:
 
 def hold(conn: Connection, case_id: UUID) -> Held:
     """The case with its row locked until the transaction ends: one step at a time."""
-    row = conn.execute(HOLD, (case_id,)).fetchone()
+    row = conn.execute(HOLD_CASE, (case_id,)).fetchone()
     assert row is not None
+    return _held(conn, row)
+
+
+def hold_of_task(conn: Connection, task_id: UUID) -> Held | None:
+    """The case of a task, held as `hold` does; None where there is no such task."""
+    row = conn.execute(HOLD_TASK, (task_id,)).fetchone()
+    return _held(conn, row) if row is not None else None
+
+
+def _held(conn: Connection, row: dict[str, Any]) -> Held:
     case = case_from(row)
     return Held.of(case, *read_plan(conn, case.process, case.version, row["declared"]), row["engine"])
 
@@ -184,8 +199,9 @@ def move_on(city: City, conn: Connection, held: Held, at: datetime) -> Case:
         held.case = replace(held.case, state="done", outcome=held.steps.outcomes.get(end, end), closed=at)
     keep(conn, held)
     plan = hours_of(city.settings)
-    _keep_tasks(conn, held, at, plan)
-    _keep_timers(conn, held, at, plan)
+    known = conn.execute(KNOWN, {"case": held.case.id}).fetchall()
+    _keep_tasks(conn, held, {row["id"]: row["asked_for"] for row in known if not row["timer"]}, at, plan)
+    _keep_timers(conn, held, {row["id"] for row in known if row["timer"]}, at, plan)
     if end is not None:
         finish(city, conn, held.case, at, SYSTEM.label, held.steps.ends.get(end, ENDED))
     return held.case
@@ -251,8 +267,7 @@ def drop_timers(conn: Connection, case: Case) -> None:
     conn.execute(DROP_TIMERS, ([row["id"] for row in conn.execute(KNOWN_TIMERS, (case.id,))],))
 
 
-def _keep_tasks(conn: Connection, held: Held, at: datetime, plan: Hours) -> None:
-    known = {row["id"]: row["asked_for"] for row in conn.execute(KNOWN_TASKS, (held.case.id,))}
+def _keep_tasks(conn: Connection, held: Held, known: Mapping[UUID, UUID | None], at: datetime, plan: Hours) -> None:
     wanted = held.running.user_tasks()
     gone = [id_ for id_, asked_for in known.items() if (asked_for or id_) not in wanted]
     cancel_tasks(conn, held.case, sorted(gone), at)
@@ -261,10 +276,9 @@ def _keep_tasks(conn: Connection, held: Held, at: datetime, plan: Hours) -> None
             _add_task(conn, held, waiting, at, plan)
 
 
-def _keep_timers(conn: Connection, held: Held, at: datetime, plan: Hours) -> None:
+def _keep_timers(conn: Connection, held: Held, known: set[UUID], at: datetime, plan: Hours) -> None:
     if not held.steps.timers:
         return
-    known = {row["id"] for row in conn.execute(KNOWN_TIMERS, (held.case.id,))}
     wanted = {id_: one for id_, one in held.running.events().items() if one.name in held.steps.timers}
     if gone := sorted(known - wanted.keys()):
         conn.execute(DROP_TIMERS, (gone,))

@@ -28,8 +28,11 @@ BAD = 2
 
 ONE = f"SELECT {COLUMNS} FROM governance_event e WHERE e.number = %s"
 FOLLOWERS = f"SELECT {COLUMNS} FROM governance_event e WHERE e.merged_into = %s ORDER BY e.id"
-ACCEPTED = "UPDATE governance_event SET state = 'handling', accepted = coalesce(accepted, %(at)s), changed = %(at)s WHERE number = %(number)s"
-SORTING = "UPDATE governance_event SET state = 'dispatching', changed = %(at)s WHERE number = %(number)s"
+ACCEPTED = f"""
+UPDATE governance_event e SET state = 'handling', accepted = coalesce(accepted, %(at)s), changed = %(at)s WHERE number = %(number)s
+RETURNING {COLUMNS}
+"""
+SORTING = f"UPDATE governance_event e SET state = 'dispatching', changed = %(at)s WHERE number = %(number)s RETURNING {COLUMNS}"
 DISPATCHED = """
 UPDATE governance_event SET state = 'handling', dispatched = coalesce(dispatched, %(at)s), lead = %(lead)s, partners = %(partners)s,
     changed = %(at)s WHERE number = %(number)s
@@ -42,7 +45,7 @@ SELECT done_by, result FROM case_task WHERE case_id = %s AND name = 'dispatch' A
 """
 HANDLED = "UPDATE governance_event SET state = 'verifying', handled = %(at)s, outcome = %(outcome)s, changed = %(at)s WHERE number = %(number)s"
 AGAIN = "UPDATE governance_event SET state = 'handling', handled = NULL, changed = %(at)s WHERE number = %(number)s"
-CLOSED = "UPDATE governance_event SET state = 'closed', closed = %(at)s, changed = %(at)s WHERE number = %(number)s"
+CLOSED = f"UPDATE governance_event e SET state = 'closed', closed = %(at)s, changed = %(at)s WHERE number = %(number)s RETURNING {COLUMNS}"
 RATED = "UPDATE governance_event SET rating = %(rating)s, changed = %(at)s WHERE number = %(number)s"
 REOPENED = """
 UPDATE governance_event SET state = 'dispatching', reopened = true, closed = NULL, handled = NULL, changed = %(at)s WHERE number = %(number)s
@@ -87,11 +90,17 @@ def moment() -> datetime:
 
 def _accepted(_city: City, conn: Connection, case: Case) -> Mapping[str, Any]:
     """Accept it, and ask the newest table to whom it goes: it may have learned since the report."""
-    conn.execute(ACCEPTED, {"at": moment(), "number": case.number})
-    event = event_of(conn, case.number)
+    event = _changed(conn, ACCEPTED, case)
     tell_reporters(conn, event, moment(), "已受理", "Accepted")
     said = decide_event(conn, event.matter, _place_of(event))
     return {"clear": said.unit is not None, "handler": said.unit, **said.data}
+
+
+def _changed(conn: Connection, update: str, case: Case) -> Event:
+    """The event beside a case, as an update that returns it leaves it."""
+    row = conn.execute(update, {"at": moment(), "number": case.number}).fetchone()
+    assert row is not None
+    return event_from(row)
 
 
 def _place_of(event: Event) -> Place:
@@ -99,8 +108,7 @@ def _place_of(event: Event) -> Place:
 
 
 def _sort(_city: City, conn: Connection, case: Case) -> Mapping[str, Any]:
-    conn.execute(SORTING, {"at": moment(), "number": case.number})
-    event = event_of(conn, case.number)
+    event = _changed(conn, SORTING, case)
     return {"handlers": handlers_at(conn, _place_of(event), [unit for unit in (event.lead, *event.partners) if unit])}
 
 
@@ -143,9 +151,7 @@ def _again(_city: City, conn: Connection, case: Case) -> None:
 
 
 def _close(_city: City, conn: Connection, case: Case) -> None:
-    at = moment()
-    conn.execute(CLOSED, {"at": at, "number": case.number})
-    tell_reporters(conn, event_of(conn, case.number), at, "已办结，请您评价", "Closed; please rate it")
+    tell_reporters(conn, _changed(conn, CLOSED, case), moment(), "已办结，请您评价", "Closed; please rate it")
 
 
 def _rated(_city: City, conn: Connection, case: Case) -> Mapping[str, Any]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 from sanqu.cases.work import complete_task
 from sanqu.governance.matters import Matter, list_matters
@@ -42,6 +43,9 @@ RESULTS: dict[str, dict[str, str]] = {
     "accept": {"decision": "accept"}, "handle": {"result": "done", "answer": "已办理（回放）"}, "assist-a": {"answer_a": "已配合（回放）"},
     "assist-b": {"answer_b": "已配合（回放）"}, "verify": {"verdict": "solved"},
 }  # fmt: skip
+
+# When each step is done, as a share of the time that the event took.
+SHARES = {"accept": 0.05, "dispatch": 0.1, "handle": 0.8, "assist-a": 0.8, "assist-b": 0.8, "verify": 1.0}
 
 
 @dataclass(frozen=True)
@@ -183,16 +187,10 @@ def _play(city: City, one: Played) -> bool:
             return False
         if one.hours is None:
             return False
-        for name, share in (
-            ("accept", 0.05),
-            ("dispatch", 0.1),
-            ("handle", 0.8),
-            ("assist-a", 0.8),
-            ("assist-b", 0.8),
-            ("verify", 1.0),
-        ):
-            result = RESULTS.get(name) or {"handler": event.town or event.county or ""}
-            _do(city, conn, event.number, name, result, drawn.at + timedelta(hours=one.hours * share))
+        while ready := [row for row in conn.execute(READY, (event.number,)).fetchall() if row["name"] in SHARES]:
+            for row in ready:
+                result = RESULTS.get(row["name"]) or {"handler": event.town or event.county or ""}
+                _complete(city, conn, row["id"], result, drawn.at + timedelta(hours=one.hours * SHARES[row["name"]]))
         if one.rating is not None:
             _do(city, conn, event.number, "rate", {"rating": str(one.rating)}, drawn.at + timedelta(hours=one.hours + 1))
     return True
@@ -201,5 +199,9 @@ def _play(city: City, one: Played) -> bool:
 def _do(city: City, conn: Connection, number: str, name: str, result: dict[str, str], at: datetime) -> None:
     for row in conn.execute(READY, (number,)).fetchall():
         if row["name"] == name:
-            with at_moment(at):
-                complete_task(city, SYSTEM, row["id"], result, conn=conn, at=at)
+            _complete(city, conn, row["id"], result, at)
+
+
+def _complete(city: City, conn: Connection, task: UUID, result: dict[str, str], at: datetime) -> None:
+    with at_moment(at):
+        complete_task(city, SYSTEM, task, result, conn=conn, at=at)

@@ -67,9 +67,14 @@ def append(conn: Connection, *, kind: str, actor: str, subject: str, facts: Mapp
 
     `kind` is `room.verb`, `actor` is `Asker.label`, `subject` is `dataset:air` or the like. No personal data, no secrets.
     """
+    conn.execute(APPEND, (line_of(kind, actor, subject, facts),))
+
+
+def line_of(kind: str, actor: str, subject: str, facts: Mapping[str, object] | None = None) -> str:
+    """A line as `append` writes it, for a room that writes one of its own rows in the same statement (`APPEND`)."""
     body = {"at": now().isoformat(), "kind": kind, "actor": actor, "subject": subject, "facts": dict(facts or {})}
     # PostgreSQL text cannot hold NUL; the JSON escape of it stays as text.
-    conn.execute(APPEND, (canonical(body),))
+    return canonical(body)
 
 
 def node_reader(conn: Connection) -> NodeReader:
