@@ -45,9 +45,9 @@ TextField = Annotated[str, Form()]
 def routers() -> tuple[APIRouter, ...]:
     """All of the room's pages; those with fixed addresses before those of things."""
     # Imported here: the window shows the same forms as these pages.
-    from sanqu.affairs import certificate_pages, window_pages
+    from sanqu.affairs import certificate_pages, subsidy_pages, window_pages
 
-    return window_pages.router, certificate_pages.router, router
+    return window_pages.router, subsidy_pages.router, certificate_pages.router, router
 
 
 @router.get("/affairs")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,8 @@ from typing import Any
 from sanqu.affairs.catalogue import Catalogue, read_catalogue, save_catalogue
 from sanqu.affairs.held import keep_grants
 from sanqu.affairs.processes import declare_processes as declare_thing_processes
+from sanqu.affairs.subsidies import save_programmes
+from sanqu.cases.decisions import declare_decision
 from sanqu.catalog.glossary import use_glossary
 from sanqu.catalog.keeping import load_subjects, register_contract
 from sanqu.catalog.records import Subject
@@ -84,19 +86,22 @@ def _load(city: City, pack: CityPack, say: Callable[[str], None]) -> None:
         register_contract(city, Contract.from_descriptor(descriptor), SYSTEM.label)
     keep_supervision(city, pack.supervision)
     if pack.affairs:
-        _load_affairs(city, read_catalogue(pack.affairs))
+        _load_affairs(city, read_catalogue(pack.affairs), pack.decisions)
     for rule in pack.rules:
         save_rule(city, read_rule(rule), SYSTEM)
     say(f"  {len(pack.units):,} 个机构 units · {len(pack.contracts)} 个数据集 datasets")
     _run_lines(city, pack, say)
 
 
-def _load_affairs(city: City, found: Catalogue) -> None:
-    """The catalogue of matters and things, and what the window may read for them on consent."""
+def _load_affairs(city: City, found: Catalogue, decisions: Mapping[str, str]) -> None:
+    """The catalogue of matters and things, what the window may read for them on consent, programmes and their decision tables."""
+    for name, text in decisions.items():
+        declare_decision(city, name, text, SYSTEM)
     with city.db.connection() as conn:
         save_catalogue(conn, found)
         keep_fact(conn, "affairs.window", found.window)
         keep_grants(city, conn, found.window, found.grant)
+        save_programmes(city, conn, found.window.rpartition("-")[0], found.programme)
 
 
 def _subject(said: dict[str, object], place: int) -> Subject:

@@ -30,6 +30,7 @@ class CityPack:
     matters: tuple[dict[str, Any], ...]
     supervision: dict[str, Any]
     affairs: dict[str, Any]
+    decisions: dict[str, str]
     glossary: tuple[tuple[str, ...], ...]
     divisions: tuple[tuple[str, str, str, str], ...]
 
@@ -117,6 +118,7 @@ def read_pack(folder: Path) -> CityPack:
         matters=tuple(matters),
         supervision=_toml(folder / "supervision.toml") if (folder / "supervision.toml").is_file() else {},
         affairs=affairs,
+        decisions={file.stem: file.read_text("utf-8") for file in sorted((folder / "decisions").glob("*.dmn"))},
         glossary=tuple(tuple(group) for group in glossary),
         divisions=divisions,
     )

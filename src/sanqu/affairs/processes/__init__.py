@@ -17,4 +17,5 @@ def declare_processes(city: City) -> list[Process]:
     """Keep the newest version of each; a file that has not changed changes nothing."""
     # Who does the service tasks must be known before a process is declared.
     import_module("sanqu.affairs.moves")
+    import_module("sanqu.affairs.subsidy_moves")
     return [declare_process(city, file.stem, file.read_text("utf-8"), SYSTEM) for file in sorted(FOLDER.glob("*.bpmn"))]
