@@ -155,6 +155,18 @@ def test_the_pages_of_dispatch(city: City, people: People, serve: Callable[[City
         made = site.post("/api/duty", json=duty, headers=admin)
         assert made.status_code == 201, made.text
         assert len(site.get("/api/duty", headers=officer).json()["duty"]) == 1
+        # The page: stewards keep it, others read it.
+        kept, read = site.get("/cases/duty?unit=330802", headers=admin).text, site.get("/cases/duty?unit=330802", headers=officer).text
+        assert "officer" in kept and "排班" in kept and "officer" in read and "<form class" not in read.split("<main")[1]
+        form = {"unit": "330802", "login": "colleague", "begins": "2030-01-02T08:30", "ends": "2030-01-02T17:30"}
+        assert site.post("/cases/duty", data=form, headers=officer).status_code == 403
+        assert "止要在起之后" in site.post("/cases/duty", data=form | {"ends": "2030-01-01T08:30"}, headers=admin).text
+        assert site.post("/cases/duty", data=form, headers=admin).status_code == 303
+        (other,) = [one for one in site.get("/api/duty", headers=admin).json()["duty"] if one["person"] == "colleague"]
+        # The hours of the form are those of the city.
+        assert other["begins"].startswith("2030-01-02T00:30") or other["begins"].endswith("08:30:00+08:00")
+        assert site.post(f"/cases/duty/{other['id']}/drop", headers=officer).status_code == 403
+        assert site.post(f"/cases/duty/{other['id']}/drop", data={"unit": "330802"}, headers=admin).status_code == 303
         assert site.delete(f"/api/duty/{made.json()['id']}", headers=admin).status_code == 204
         taken = {"accept": "true", "of": ["matter", "depth"], "by": ["matter"]}
         assert site.post(f"/cases/dispatch/{found['id']}", data=taken, headers=officer).status_code == 403

@@ -23,6 +23,16 @@ WHERE d.unit = %(unit)s AND d.begins <= %(at)s AND d.ends > %(at)s GROUP BY d.pe
 FIND = """
 SELECT p.id FROM person p JOIN person_role r ON r.person = p.id AND r.unit = %s WHERE p.login = %s AND p.state = 'active' LIMIT 1
 """
+# Units on whose roster one may write, those that have people first; an administrator may on all.
+STEWARDED = """
+SELECT u.code, u.title_zh, u.title_en FROM org_unit u
+WHERE u.state = 'active' AND u.kind <> 'grid' AND (%(everywhere)s OR u.path LIKE ANY(%(paths)s))
+ORDER BY EXISTS (SELECT FROM person_role r WHERE r.unit = u.code) DESC, u.path LIMIT 300
+"""
+AT_UNIT = """
+SELECT DISTINCT p.login, p.name FROM person p JOIN person_role r ON r.person = p.id AND r.unit = %s WHERE p.state = 'active'
+ORDER BY p.name, p.login LIMIT 200
+"""
 PATH = "SELECT path FROM org_unit WHERE code = %s AND state = 'active'"
 ADD_DUTY = "INSERT INTO case_duty (unit, person, begins, ends) VALUES (%s, %s, %s, %s) RETURNING id"
 DROP_DUTY = "DELETE FROM case_duty WHERE id = %s RETURNING unit"
@@ -63,6 +73,20 @@ def add_duty(city: City, asker: Asker, unit: str, login: str, begins: datetime, 
         assert made is not None
         append(conn, kind="cases.duty", actor=asker.label, subject=f"unit:{unit}", facts={"person": f"user:{row['id']}", "begins": begins.isoformat(), "ends": ends.isoformat()})
         return int(made["id"])
+
+
+def rosters_of(city: City, asker: Asker) -> dict[str, Text]:
+    """The units whose rosters the asker keeps, with their titles; at most 300."""
+    paths = [role.path + "%" for role in asker.held if role.role == "steward"]
+    if not paths and not asker.is_admin:
+        return {}
+    rows = city.db.all(STEWARDED, {"everywhere": asker.is_admin, "paths": paths})
+    return {str(row["code"]): Text(zh=str(row["title_zh"]), en=str(row["title_en"])) for row in rows}
+
+
+def people_at(city: City, unit: str) -> list[tuple[str, str]]:
+    """Login and name of those who hold a role at a unit."""
+    return [(str(row["login"]), str(row["name"])) for row in city.db.all(AT_UNIT, (unit,))]
 
 
 def drop_duty(city: City, asker: Asker, id_: int) -> None:

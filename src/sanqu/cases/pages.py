@@ -6,6 +6,7 @@ from base64 import b64decode
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import Annotated, Any, Literal
+from urllib.parse import quote
 from uuid import UUID
 
 from fastapi import APIRouter, Form, Request
@@ -19,7 +20,7 @@ from sanqu.cases.deadlines import working_days_between
 from sanqu.cases.delegating import delegate_to, delegations_of, end_delegation
 from sanqu.cases.deploying import files_of, versions_of
 from sanqu.cases.diagram import Mark, diagram_of
-from sanqu.cases.duty import duties
+from sanqu.cases.duty import add_duty, drop_duty, duties, people_at, rosters_of
 from sanqu.cases.files import LARGEST, add_file, files_in
 from sanqu.cases.forms import Field
 from sanqu.cases.forwarding import escalate_task, forward_task
@@ -141,13 +142,12 @@ def migrate(city: InCity, asker: SignedIn, number: str) -> Response:
 
 @router.get("/cases/dispatch")
 def dispatching(request: Request, city: InCity, asker: SignedIn, page: Paging) -> HTMLResponse:
-    """Who is on duty; for administrators, what people's choices propose for the tables."""
+    """For administrators, what people's choices propose for the tables."""
     found, total = proposals(city, asker, limit=page.limit, offset=page.offset) if asker.is_admin else ([], 0)
-    roster = duties(city)
-    units = units_named(city, chosen_units(found) | {one.unit for one in roster})
+    units = units_named(city, chosen_units(found))
     names = persons_named(city, {choice.actor for one in found for choice in one.choices})
     tables = inputs_of(city, {one.decision for one in found})
-    context: dict[str, Any] = {"proposals": found, "total": total, "page": page, "tables": tables, "duties": roster, "units": units, "names": names}
+    context: dict[str, Any] = {"proposals": found, "total": total, "page": page, "tables": tables, "units": units, "names": names}
     return render(request, "cases/dispatch.html", **context, **TOOLS)
 
 
@@ -159,6 +159,44 @@ def settle(
     """Take a proposal into its table, or refuse it; of its inputs `of`, those ticked (`by`) count in the rule."""
     settle_proposal(city, asker, id_, accept=accept, without=set(of or ()) - set(by or ()))
     return RedirectResponse("/cases/dispatch", 303)
+
+
+@router.get("/cases/duty")
+def duty_page(request: Request, city: InCity, asker: SignedIn, page: Paging, unit: str = "") -> HTMLResponse:
+    """Who is on duty now and later; stewards put people of their units on the roster."""
+    return _duty_page(request, city, asker, page, unit)
+
+
+def _duty_page(request: Request, city: City, asker: Asker, page: Paging, unit: str, fault: BadInput | None = None) -> HTMLResponse:
+    kept = rosters_of(city, asker)
+    listed = duties(city, unit or None)
+    shown = listed[page.offset : page.offset + page.limit]
+    context: dict[str, Any] = {
+        "duties": shown, "total": len(listed), "page": page, "kept": kept, "unit": unit, "fault": fault, "at": now(),
+        "units": units_named(city, {unit, *(one.unit for one in listed)}),
+        "people": people_at(city, unit) if unit in kept else [], "today": now().astimezone(CITY_ZONE).date(),
+    }  # fmt: skip
+    return render(request, "cases/duty.html", fault.status if fault else 200, **context, **TOOLS)
+
+
+@router.post("/cases/duty")
+def put_on_duty(
+    request: Request, city: InCity, asker: SignedIn, page: Paging, unit: Annotated[str, Form()], login: Annotated[str, Form()],
+    begins: Annotated[datetime, Form()], ends: Annotated[datetime, Form()],
+) -> Response:  # fmt: skip
+    """Put somebody on duty; the hours are those of the city's clock."""
+    try:
+        add_duty(city, asker, unit, login, begins.replace(tzinfo=CITY_ZONE), ends.replace(tzinfo=CITY_ZONE))
+    except BadInput as fault:
+        return _duty_page(request, city, asker, page, unit, fault)
+    return RedirectResponse(f"/cases/duty?unit={quote(unit)}", 303)
+
+
+@router.post("/cases/duty/{id_}/drop")
+def take_off_duty(city: InCity, asker: SignedIn, id_: int, unit: Annotated[str, Form()] = "") -> Response:
+    """Take somebody off the roster."""
+    drop_duty(city, asker, id_)
+    return RedirectResponse(f"/cases/duty?unit={quote(unit)}" if unit else "/cases/duty", 303)
 
 
 @router.get("/cases/leave")
