@@ -34,6 +34,8 @@ from sanqu.lake import Contract
 from sanqu.lines.keeping import placed, save_line
 from sanqu.lines.records import Line
 from sanqu.lines.run import run_line
+from sanqu.reporting.keeping import keep_reporting
+from sanqu.reporting.processes import declare_processes as declare_report_processes
 from sanqu.sharing.processes import declare_processes
 from sanqu.supervision.keeping import keep_supervision
 from sanqu.supervision.processes import declare_processes as declare_inspection_process
@@ -68,6 +70,7 @@ def load_city(city: City, say: Callable[[str], None]) -> int | None:
     declare_processes(city)
     declare_event_process(city)
     declare_inspection_process(city)
+    declare_report_processes(city)
     declare_thing_processes(city)
     use_glossary(city, fact(city, "glossary", []))
     return _first_administrator(city)
@@ -85,6 +88,7 @@ def _load(city: City, pack: CityPack, say: Callable[[str], None]) -> None:
     for descriptor in pack.contracts:
         register_contract(city, Contract.from_descriptor(descriptor), SYSTEM.label)
     keep_supervision(city, pack.supervision)
+    keep_reporting(city, pack.reporting)
     if pack.affairs:
         _load_affairs(city, read_catalogue(pack.affairs), pack.decisions)
     for rule in pack.rules:

@@ -29,6 +29,7 @@ class CityPack:
     rules: tuple[dict[str, Any], ...]
     matters: tuple[dict[str, Any], ...]
     supervision: dict[str, Any]
+    reporting: dict[str, Any]
     affairs: dict[str, Any]
     decisions: dict[str, str]
     glossary: tuple[tuple[str, ...], ...]
@@ -116,6 +117,7 @@ def read_pack(folder: Path) -> CityPack:
         lines=tuple(_toml(file) for file in sorted((folder / "lines").glob("*.toml"))),
         rules=tuple(rule for file in sorted((folder / "rules").glob("*.toml")) for rule in _toml(file).get("rule", [])),
         matters=tuple(matters),
+        reporting=_toml(folder / "reporting.toml") if (folder / "reporting.toml").is_file() else {},
         supervision=_toml(folder / "supervision.toml") if (folder / "supervision.toml").is_file() else {},
         affairs=affairs,
         decisions={file.stem: file.read_text("utf-8") for file in sorted((folder / "decisions").glob("*.dmn"))},

@@ -90,13 +90,13 @@ def figures(city: InCity, asker: SignedIn) -> dict[str, Any]:
 
 
 @router.post("/api/reports/figures", summary="新增指标 · Add a figure", status_code=201)
-def new_figure(city: InCity, asker: SignedIn, said: Annotated[NewFigure, Body(openapi_examples=FIGURE)]) -> dict[str, Any]:  # type: ignore[arg-type]
+def new_figure(city: InCity, asker: SignedIn, said: Annotated[NewFigure, Body(openapi_examples=FIGURE)]) -> dict[str, Any]:
     """Add a figure; alike ones are named (409) unless it is said how it differs, and the bureau decides on what others propose."""
     return entry_facts(add_figure(city, asker, said.figure, said.differs))
 
 
 @router.post("/api/reports/figures/{figure}/decision", summary="指标入库 · Decide on a proposed figure")
-def decide(city: InCity, asker: SignedIn, figure: str, said: Annotated[Decision, Body(openapi_examples=DECISION)]) -> dict[str, Any]:  # type: ignore[arg-type]
+def decide(city: InCity, asker: SignedIn, figure: str, said: Annotated[Decision, Body(openapi_examples=DECISION)]) -> dict[str, Any]:
     """Take a proposed figure into the dictionary, or refuse it; for the bureau."""
     decide_figure(city, asker, figure, accept=said.accept)
     return {"figure": figure, "accepted": said.accept}
@@ -110,14 +110,14 @@ def reports(city: InCity, asker: SignedIn, page: Paging, q: Annotated[str | None
 
 
 @router.post("/api/reports/plan", summary="查重 · What would be asked")
-def plan(city: InCity, asker: SignedIn, said: Annotated[Asked, Body(openapi_examples=PLAN)]) -> dict[str, Any]:  # type: ignore[arg-type]
+def plan(city: InCity, asker: SignedIn, said: Annotated[Asked, Body(openapi_examples=PLAN)]) -> dict[str, Any]:
     """What each cell would be filled from, before anything is submitted: only `asked` cells go to the places."""
     cells, faults = plan_cells(city, asker, said.figures, said.places, said.period)
     return {"cells": [asdict(one) for one in cells], "asked": sum(one.how == "asked" for one in cells), "not_read": [one.model_dump() for one in faults]}
 
 
 @router.post("/api/reports", summary="提出报表 · Submit a form", status_code=201)
-def submit(city: InCity, asker: SignedIn, said: Annotated[NewRequest, Body(openapi_examples=REQUEST)]) -> dict[str, Any]:  # type: ignore[arg-type]
+def submit(city: InCity, asker: SignedIn, said: Annotated[NewRequest, Body(openapi_examples=REQUEST)]) -> dict[str, Any]:
     """Submit a form; the bureau lets it in, then places are asked for what the city does not have."""
     return request_facts(submit_request(city, asker, said.title, said.why, said.unit, said.figures, said.places, said.period, said.days))
 
@@ -142,6 +142,6 @@ def value(city: InCity, asker: SignedIn, figure: str, place: str, period: str) -
 
 
 @router.post("/api/reports/values/{figure}/{place}/{period}", summary="更正 · Correct a value")
-def correct(city: InCity, asker: SignedIn, figure: str, place: str, period: str, said: Annotated[Correction, Body(openapi_examples=CORRECTION)]) -> dict[str, Any]:  # type: ignore[arg-type]
+def correct(city: InCity, asker: SignedIn, figure: str, place: str, period: str, said: Annotated[Correction, Body(openapi_examples=CORRECTION)]) -> dict[str, Any]:
     """Correct a reported value; all requests that use it show the new one. For stewards of the place."""
     return asdict(correct_value(city, asker, figure, place, period, said.value, said.reason))
