@@ -21,6 +21,7 @@ from sanqu.cases.records import Case, Task
 from sanqu.cases.returning import return_task
 from sanqu.cases.start import start_case
 from sanqu.cases.supervising import answer_supervision, supervise_task, supervisions_of
+from sanqu.cases.timers import fire_timers
 from sanqu.cases.work import comments_in, complete_task, tasks_for
 from sanqu.ground.city import City
 from sanqu.ground.clock import CITY_ZONE, now
@@ -29,7 +30,7 @@ from sanqu.ground.ledger import integrate, read_entries
 from sanqu.ground.people.askers import SYSTEM, Asker
 from sanqu.ground.people.keys import make_key
 from tests.cases.conftest import MONDAY, People
-from tests.cases.drawing import element, flows, process, user
+from tests.cases.drawing import element, flows, process, properties, table, timer, user
 
 CHAIN = process(
     user("check", unit="case_unit", due="2wd"), element("scriptTask", "count", "<script>rounds = 1 + (rounds if rounds else 0)</script>"),
@@ -79,19 +80,53 @@ def test_a_task_goes_back_to_the_step_before_with_a_reason_and_comes_again(city:
     assert not [entry for entry in read_entries(city, limit=300) if "没有照片" in entry.body]
 
 
+FORK = process(
+    user("a"), element("parallelGateway", "fork"), user("b"), user("c"), element("parallelGateway", "join"), user("d"),
+    flows("s>a", "a>fork", "fork>b", "fork>c", "b>join", "c>join", "join>d", "d>e"),
+)  # fmt: skip
+
+
+def test_a_fork_is_undone_while_nobody_has_done_anything_on_its_other_branches(city: City, people: People) -> None:
+    declare_process(city, "split", FORK, SYSTEM)
+    case, me = start_case(city, people.applicant, "split", "试"), people.applicant
+    complete_task(city, me, ready(city, case, "a").id, {})
+    return_task(city, me, ready(city, case, "b").id, "分早了")
+    assert [one.name for one in case_tasks(city, SYSTEM, case.number) if one.state == "ready"] == ["a"]
+    complete_task(city, me, ready(city, case, "a").id, {})
+    complete_task(city, me, ready(city, case, "c").id, {})
+    with pytest.raises(Conflict, match="c is in the way"):
+        return_task(city, me, ready(city, case, "b").id, "晚了")
+    complete_task(city, me, ready(city, case, "b").id, {})
+    with pytest.raises(Conflict, match="join is in the way"):
+        return_task(city, me, ready(city, case, "d").id, "退给谁")
+    assert complete_task(city, me, ready(city, case, "d").id, {}).state == "done"
+
+
+def test_what_scripts_and_tables_said_since_is_as_if_it_had_not_been(city: City, people: People) -> None:
+    field = """[{"name": "depth", "type": "number", "title": {"zh": "水深"}}]"""
+    calc = element("scriptTask", "count", "<script>rounds = 1 + (rounds if rounds else 0)</script>")
+    rule = element("businessRuleTask", "decide", properties(decision="how"))
+    xml = process(user("a", unit="applicant", form=field), calc, rule, user("b"), flows("s>a", "a>count", "count>decide", "decide>b", "b>e"))
+    table_ = table("how", ["depth"], ["within"], [["< 20", '"5wd"'], [">= 20", '"4wh"']])
+    declare_process(city, "reckoned", xml, SYSTEM, files={"how.dmn": table_})
+    case, me = start_case(city, people.applicant, "reckoned", "试", data={"place": "桥下"}), people.applicant
+    for depth, within in ((5, "5wd"), (30, "4wh")):
+        complete_task(city, me, ready(city, case, "a").id, {"depth": str(depth)})
+        assert find_case(city, SYSTEM, case.number).data == {"place": "桥下", "depth": depth, "rounds": 1, "within": within}
+        return_task(city, me, ready(city, case, "b").id, "再量一次")
+        # What was filled in is offered again, what followed from it is gone.
+        assert find_case(city, SYSTEM, case.number).data == {"place": "桥下", "depth": depth}
+
+
 def test_what_cannot_be_undone_is_named(city: City, people: People) -> None:
-    split = process(
-        user("a"), element("parallelGateway", "fork"), user("b"), user("c"), element("parallelGateway", "join"),
-        flows("s>a", "a>fork", "fork>b", "fork>c", "b>join", "c>join", "join>e"),
-    )  # fmt: skip
-    declare_process(city, "split", split, SYSTEM)
-    declare_process(city, "reckoned", process(user("a"), element("scriptTask", "x", "<script>n = 1</script>"), user("b"), flows("s>a", "a>x", "x>b", "b>e")), SYSTEM)
-    for name, way in (("split", "fork"), ("reckoned", "x")):
-        case = start_case(city, people.applicant, name, "试")
-        complete_task(city, people.applicant, ready(city, case, "a").id, {})
-        with pytest.raises(Conflict, match=f"{way} is in the way"):
-            return_task(city, people.applicant, ready(city, case, "b").id, "不对")
-        assert ready(city, case, "b").state == "ready"
+    told = element("intermediateThrowEvent", "x", '<signalEventDefinition signalRef="told"/>')
+    xml = process(user("a"), told, user("b"), flows("s>a", "a>x", "x>b", "b>e"), before='<signal id="told" name="told"/>')
+    declare_process(city, "told", xml, SYSTEM)
+    case = start_case(city, people.applicant, "told", "试")
+    complete_task(city, people.applicant, ready(city, case, "a").id, {})
+    with pytest.raises(Conflict, match="x is in the way"):
+        return_task(city, people.applicant, ready(city, case, "b").id, "不对")
+    assert ready(city, case, "b").state == "ready"
 
 
 def test_a_task_is_forwarded_and_passed_up(city: City, people: People, case: Case) -> None:
@@ -138,6 +173,26 @@ def test_units_are_asked_about_a_task_and_it_waits_for_their_answers(city: City,
     (asked,) = [one for one in tasks_for(city, people.water)[0] if one.asked_for]
     complete_task(city, people.water, asked.id, {"opinion": "disagree"})
     complete_task(city, people.officer, task.id, {})
+
+
+@pytest.mark.parametrize(("span", "later"), [("4wh", timedelta(days=1)), ("PT2H", timedelta(days=1)), ("2026-03-09T14:00", timedelta())])
+def test_a_timer_at_a_task_stops_while_it_is_paused(city: City, people: People, span: str, later: timedelta) -> None:
+    xml = process(
+        user("handle", unit="case_unit", due="2wd"), element("boundaryEvent", "late", timer(span), attachedToRef="handle"),
+        flows("s>handle", "handle>e", "late>e"),
+    )  # fmt: skip
+    declare_process(city, "timed", xml, SYSTEM)
+    case = start_case(city, people.applicant, "timed", "试", unit="330802", at=MONDAY)
+    fires = {"4wh": MONDAY + timedelta(hours=5, minutes=30), "PT2H": MONDAY + timedelta(hours=2)}.get(span, MONDAY + timedelta(hours=4))
+    task, begun = ready(city, case, "handle"), MONDAY + timedelta(hours=1)
+    pause_task(city, people.officer, task.id, "等鉴定", at=begun)
+    assert fire_timers(city, fires + timedelta(days=1)) == 0
+    resume_task(city, people.officer, task.id, at=begun + timedelta(days=1))
+    if later:
+        assert fire_timers(city, fires + later - timedelta(minutes=1)) == 0
+    # A timer that waits until a date does not wait longer for a pause.
+    assert fire_timers(city, fires + later) == 1
+    assert find_case(city, SYSTEM, case.number).state == "done"
 
 
 def test_a_pause_stops_the_deadline_and_has_an_end(city: City, people: People, case: Case) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass
@@ -18,12 +18,15 @@ from SpiffWorkflow.bpmn.script_engine import PythonScriptEngine
 from SpiffWorkflow.bpmn.serializer import BpmnWorkflowSerializer
 from SpiffWorkflow.bpmn.serializer.config import DEFAULT_CONFIG
 from SpiffWorkflow.bpmn.serializer.default.workflow import BpmnWorkflowConverter, TaskConverter, WorkflowConverter
+from SpiffWorkflow.bpmn.specs.control import BoundaryEventSplit, BpmnStartTask
 from SpiffWorkflow.bpmn.specs.defaults import (
     BoundaryEvent,
     EndEvent,
     EventBasedGateway,
+    ExclusiveGateway,
     IntermediateCatchEvent,
     ManualTask,
+    StartEvent,
     UserTask,
 )
 from SpiffWorkflow.bpmn.specs.mixins.inclusive_gateway import InclusiveGateway
@@ -319,21 +322,32 @@ class Running:
         ends = [task for task in done if isinstance(task.task_spec, EndEvent)]
         return str(max(ends, key=lambda task: task.last_state_change).task_spec.bpmn_id) if ends else ""
 
-    def step_before(self, task: UUID) -> UUID | str:
-        """The user task before `task` to which one can return; or, where one cannot, the id of the element in the way."""
+    def step_before(self, task: UUID, undone: Container[str] = ()) -> UUID | str:
+        """The user task before `task` to which one can return; or, where one cannot, the id of the element in the way.
+
+        What was done since is as if it had not been: the elements `undone` change nothing but the case's data, and a fork may be
+        undone as long as nobody has done anything on its other branches.
+        """
         here = self._workflow.get_task_from_id(task)
         if _is_looped(here):
             return str(here.task_spec.bpmn_id)
-        at = here.parent
-        while at is not None and at.parent is not None:
-            if isinstance(at.task_spec, UserTask):
-                return at.id  # type: ignore[no-any-return]
-            if isinstance(at.task_spec, ManualTask | ParallelGateway | InclusiveGateway | SubWorkflowTask | MultiInstanceTask) or (len(
-                [child for child in at.children if child.state & (TaskState.DEFINITE_MASK | TaskState.FINISHED_MASK)]
-            ) > 1 and not type(at.task_spec).__name__.startswith("BoundaryEventSplit")):  # fmt: skip
-                return str(at.task_spec.bpmn_id or at.task_spec.name)
-            at = at.parent
-        return ""
+        before = here.parent
+        while before is not None and before.parent is not None and not isinstance(before.task_spec, UserTask):
+            if not _is_undone(before, undone):
+                return str(before.task_spec.bpmn_id or before.task_spec.name)
+            before = before.parent
+        if before is None or before.parent is None:
+            return ""
+        since = (one for one in before if one is not before and one.state & (TaskState.COMPLETED | TaskState.STARTED))
+        lasting = next((one for one in since if not _is_undone(one, undone)), None)
+        return before.id if lasting is None else str(lasting.task_spec.bpmn_id or lasting.task_spec.name)
+
+    def boundary_of(self, task: UUID) -> set[UUID]:
+        """The events at the boundary of a user task for which the case waits, by their numbers."""
+        split = self._workflow.get_task_from_id(task).parent
+        if split is None or not isinstance(split.task_spec, BoundaryEventSplit):
+            return set()
+        return {one.id for one in split.children if isinstance(one.task_spec, BoundaryEvent) and one.state == TaskState.WAITING}
 
     def return_to(self, task: UUID) -> UUID:
         """Let a user task that was done be done again; all after it is as if it had not been. Returns its new number."""
@@ -420,6 +434,17 @@ class Running:
 
     def _ready(self) -> list[Any]:
         return list(self._workflow.get_tasks(state=TaskState.READY, manual=True))
+
+
+def _is_undone(task: Any, undone: Container[str]) -> bool:
+    """Whether nothing is left of an element that was passed once the case stands before it: gateways, and the elements `undone`.
+
+    Where branches join, there is no one step before.
+    """
+    spec = task.task_spec
+    if isinstance(spec, ParallelGateway | InclusiveGateway):
+        return len(spec.inputs) == 1
+    return isinstance(spec, ExclusiveGateway | BoundaryEventSplit | BpmnStartTask | StartEvent) or (isinstance(spec, ManualTask) and spec.bpmn_id in undone)
 
 
 def _is_instance(task: Any) -> bool:

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from sanqu.cases.acting import InHand, checked_reason, task_in_hand
+from sanqu.cases.bpmn import MOMENT, SPAN
 from sanqu.cases.deadlines import LAST_MOMENT, add_working_days, working_days_between
 from sanqu.cases.hours import Hours, add_working_hours, hours_of, working_time_between
 from sanqu.cases.notices import tell_of
@@ -26,6 +27,10 @@ UPDATE case_task SET paused = NULL, pause_until = NULL, pause_used = pause_used 
     remind_at = %(remind_at)s, escalate_at = %(escalate_at)s WHERE id = %(id)s
 """
 OVER = "SELECT id FROM case_task WHERE state = 'ready' AND paused IS NOT NULL AND pause_until <= %s ORDER BY id LIMIT 1000"
+# The timers at the boundary of a task stop with it.
+PAUSE_TIMERS = "UPDATE case_timer SET paused = %s WHERE id = ANY(%s)"
+PAUSED_TIMERS = "SELECT id, fires_at, said FROM case_timer WHERE id = ANY(%s) AND paused IS NOT NULL"
+RESUME_TIMER = "UPDATE case_timer SET paused = NULL, fires_at = %s WHERE id = %s"
 MOMENTS = "SELECT due, remind_at, escalate_at FROM case_task WHERE id = %s"
 
 
@@ -53,6 +58,7 @@ def pause_task(city: City, asker: Asker, task_id: UUID, reason: str, *, at: date
             )
         until = add_working_days(at, left).at
         hand.conn.execute(PAUSE, (at, until, task.id))
+        hand.conn.execute(PAUSE_TIMERS, (at, sorted(hand.held.running.boundary_of(task.id))))
         hand.note("paused", at, unit=task.unit, until=until.isoformat())
         hand.say(at, person_label(asker), reason)
         title = task.title
@@ -96,7 +102,18 @@ def _resume(hand: InHand, task: Task, at: datetime, plan: Hours) -> None:
     # A pause of less than a day counts as one, so that pauses cannot be strung together without end.
     used = max(1, working_days_between(task.paused, end))
     hand.conn.execute(RESUME, {"id": task.id, "used": used, **moved})
+    for timer in hand.conn.execute(PAUSED_TIMERS, (sorted(hand.held.running.boundary_of(task.id)),)).fetchall():
+        hand.conn.execute(RESUME_TIMER, (_fires_later(timer["fires_at"], timer["said"], task.paused, end, plan), timer["id"]))
     hand.note("resumed", at, unit=task.unit, used=used, due=moved["due"].isoformat() if moved["due"] else None)
+
+
+def _fires_later(moment: datetime, said: str, begun: datetime, end: datetime, plan: Hours) -> datetime:
+    """When a timer fires after a pause: one that waits until a date, then as before; one by the clock, later by the clock."""
+    if MOMENT.fullmatch(said):
+        return moment
+    if SPAN.fullmatch(said) and said:
+        return moment + (end - begun)
+    return _later(moment, begun, end, plan) or moment
 
 
 def _later(moment: datetime | None, begun: datetime, end: datetime, plan: Hours) -> datetime | None:

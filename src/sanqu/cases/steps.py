@@ -56,7 +56,7 @@ KNOWN = """
 SELECT id, asked_for, false AS timer FROM case_task WHERE case_id = %(case)s AND state = 'ready'
 UNION ALL SELECT id, NULL, true FROM case_timer WHERE case_id = %(case)s
 """
-ADD_TIMER = "INSERT INTO case_timer (id, case_id, name, fires_at, sure, made) VALUES (%s, %s, %s, %s, %s, %s)"
+ADD_TIMER = "INSERT INTO case_timer (id, case_id, name, fires_at, sure, made, said) VALUES (%s, %s, %s, %s, %s, %s, %s)"
 DROP_TIMERS = "DELETE FROM case_timer WHERE id = ANY(%s)"
 CANCEL = "UPDATE case_task SET state = 'cancelled', done_at = %(at)s WHERE id = ANY(%(ids)s)"
 ADD_TASK = """
@@ -82,6 +82,12 @@ class Held:
         data = {**self.case.data, **added}
         check_data(data, self.case.number)
         self.case = replace(self.case, data=data)
+        self.names.update(names_of(self.case))
+
+    def restore(self, data: dict[str, Any]) -> None:
+        """Let the case's data be what they were."""
+        self.case = replace(self.case, data=data)
+        self.names.clear()
         self.names.update(names_of(self.case))
 
     def gather(self, name: str, said: dict[str, Any]) -> None:
@@ -284,25 +290,33 @@ def _keep_timers(conn: Connection, held: Held, known: set[UUID], at: datetime, p
         conn.execute(DROP_TIMERS, (gone,))
     for id_, waiting in wanted.items():
         if id_ not in known:
-            due = _moment(held, waiting, at, plan)
-            conn.execute(ADD_TIMER, (id_, held.case.id, waiting.name, due.at, due.sure, at))
+            said = _said(held, waiting)
+            due = moment_after(at, said, plan)
+            conn.execute(ADD_TIMER, (id_, held.case.id, waiting.name, due.at, due.sure, at, said))
 
 
-def _moment(held: Held, waiting: Waiting, at: datetime, plan: Hours) -> Due:
-    """When a timer fires; raises `Conflict` when its expression says no such thing."""
+def _said(held: Held, waiting: Waiting) -> str:
+    """Until when a timer waits, as `is_span` takes it; raises `Conflict` when its expression says no such thing."""
     thing = f"{held.case.process}: {waiting.name}"
     text = held.steps.timers[waiting.name]
     said = text if is_span(text) else value_of(text, {**held.names, **waiting.local}, thing)
     if not isinstance(said, str) or not is_span(said):
         raise _no_deadline(text, said, thing)
+    if MOMENT.fullmatch(said):
+        try:
+            datetime.fromisoformat(said)
+        except ValueError as fault:
+            raise _no_deadline(text, said, thing) from fault
+    return said
+
+
+def moment_after(at: datetime, said: str, plan: Hours) -> Due:
+    """When a timer fires that waits from `at` as long as, or until, `said`."""
     counted = DUE.fullmatch(said)
     if counted is not None:
         return due_of(at, int(counted[1]), counted[2], plan)
     if MOMENT.fullmatch(said):
-        try:
-            moment = datetime.fromisoformat(said)
-        except ValueError as fault:
-            raise _no_deadline(text, said, thing) from fault
+        moment = datetime.fromisoformat(said)
         return Due(moment if moment.tzinfo else moment.replace(tzinfo=CITY_ZONE), True)
     span = SPAN.fullmatch(said)
     assert span is not None

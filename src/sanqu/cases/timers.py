@@ -22,8 +22,8 @@ from sanqu.ground.people.askers import SYSTEM, Asker
 log = logging.getLogger(__name__)
 
 BATCH = 200
-RIPE = "SELECT id, case_id FROM case_timer WHERE fires_at <= %s AND id > %s ORDER BY id LIMIT %s"
-ONE = "SELECT name FROM case_timer WHERE id = %s AND fires_at <= %s"
+RIPE = "SELECT id, case_id FROM case_timer WHERE fires_at <= %s AND paused IS NULL AND id > %s ORDER BY id LIMIT %s"
+ONE = "SELECT name FROM case_timer WHERE id = %s AND fires_at <= %s AND paused IS NULL"
 CASE = "SELECT id FROM case_case WHERE number = %s"
 
 

@@ -40,7 +40,11 @@ CLAIM = "UPDATE case_task SET claimed_by = %s, claimed = %s WHERE id = %s"
 COMMENTS = "SELECT at, actor, text FROM case_comment WHERE case_id = %s ORDER BY id"
 CLAIMANTS = "SELECT DISTINCT claimed_by FROM case_task WHERE case_id = %s AND state = 'ready' AND claimed_by IS NOT NULL"
 LONGEST_COMMENT = 4000
-DONE = "UPDATE case_task SET state = 'done', paused = NULL, done_at = %(at)s, done_by = %(by)s, result = %(result)s WHERE id = %(id)s"
+# What the case said before is kept, so that whoever returns to the step finds it.
+DONE = """
+UPDATE case_task SET state = 'done', paused = NULL, done_at = %(at)s, done_by = %(by)s, result = %(result)s, data_before = %(before)s
+WHERE id = %(id)s
+"""
 
 
 def tasks_for(city: City, asker: Asker, *, below: bool = False, limit: int = 50, offset: int = 0) -> tuple[list[Task], int]:
@@ -74,7 +78,8 @@ def complete_task(
         task, held = hand.task, hand.held
         values = check_result(task.form, result, held.case.data, f"case:{task.case}")
         check_answered(hand.conn, task.id, task.case)
-        hand.conn.execute(DONE, {"at": at, "by": asker.label, "result": Jsonb(values), "id": task.id})
+        done = {"at": at, "by": asker.label, "result": Jsonb(values), "before": Jsonb(held.case.data), "id": task.id}
+        hand.conn.execute(DONE, done)
         hand.note("done", at, unit=task.unit)
         if task.asked_for is not None:
             _tell_answered(hand, at)
