@@ -16,6 +16,7 @@ from sanqu.affairs.filings import Wanted, find_filing, items_for, list_filings, 
 from sanqu.affairs.materials import asked_of, values_held
 from sanqu.affairs.records import Filing, State
 from sanqu.affairs.saved import Rated, Saved, ratings, saved
+from sanqu.affairs.subsidies import PUBLIC_STATES, Award, Standing, awards_of, draw, find_programme, programmes
 from sanqu.cases.forms import form_schema
 from sanqu.ground.clock import CITY_ZONE, now
 from sanqu.ground.http import InCity, InPerson, Paging, SignedIn
@@ -167,3 +168,34 @@ def rated_facts(one: Rated) -> dict[str, Any]:
 def how_rated(city: InCity, by: Literal["thing", "unit"] = "thing", since: datetime | None = None, until: datetime | None = None) -> dict[str, Any]:
     """How filings were rated, by thing or by unit, and what became of bad ratings."""
     return {"ratings": [rated_facts(one) for one in ratings(city, by, since, until)]}
+
+
+def programme_facts(one: Standing) -> dict[str, Any]:
+    """A programme as JSON; amounts in yuan."""
+    said = one.programme.model_dump(exclude={"sql", "grants"})
+    return said | {"drawn": one.drawn, "candidates": one.candidates, "eligible": one.eligible, "bound": one.bound, "left": one.left, "paid": one.paid}
+
+
+def award_facts(one: Award) -> dict[str, Any]:
+    """A published award as JSON."""
+    return {name: value for name, value in asdict(one).items() if name not in ("offered", "confirmed")}
+
+
+@router.get("/api/affairs/programmes", summary="惠企直达政策 · Programmes of subsidies without applying")
+def list_programmes(city: InCity) -> dict[str, Any]:
+    """Every programme with its budget and what is bound and paid of it."""
+    return {"programmes": [programme_facts(one) for one in programmes(city)]}
+
+
+@router.get("/api/affairs/programmes/{code}/awards", summary="公示名单 · Published awards")
+def published(city: InCity, page: Paging, code: str) -> dict[str, Any]:
+    """The awards of a programme from publication on, with the facts and the rule that they rest on."""
+    find_programme(city, code)
+    found, count = awards_of(city, code, PUBLIC_STATES, limit=page.limit, offset=page.offset)
+    return {"count": count, "awards": [award_facts(one) for one in found]}
+
+
+@router.post("/api/affairs/programmes/{code}/draw", status_code=201, summary="测算并发放 · Work out and offer")
+def draw_now(city: InCity, asker: SignedIn, code: str) -> dict[str, Any]:
+    """Work out who is eligible, and offer by rank while the budget lasts; for stewards of the programme's unit."""
+    return asdict(draw(city, asker, code))
