@@ -135,7 +135,7 @@ def test_every_page_is_there_in_both_languages(hall: Hall, base: str) -> None:
     (one,) = certificates_of(hall.city, filing)
     pages = [
         "/affairs", "/affairs?q=退休", "/affairs?q=nothing", "/affairs/matters", "/affairs/matters/food-permit", "/affairs/open-shop", "/affairs/food-permit/apply", "/affairs/mine",
-        "/affairs/window", f"/affairs/filings/{filing.number}", f"/affairs/filings/{filing.number}/amend", "/affairs/code", "/affairs/saved", "/affairs/ratings",
+        "/affairs/window", f"/affairs/filings/{filing.number}", "/affairs/code", "/affairs/saved", "/affairs/ratings",
         "/affairs/ratings?by=unit", "/affairs/subsidies", "/certificates", f"/certificates/{one.number}", f"/certificates/{one.number}?code={one.code}", f"/cases/{filing.number}",
     ]  # fmt: skip
     with httpx.Client(base_url=base, follow_redirects=True, timeout=30) as client:

@@ -8,13 +8,14 @@ import pytest
 
 from sanqu.affairs.catalogue import catalogue_of
 from sanqu.affairs.certificates import certificates_of, revoke, verify
-from sanqu.affairs.filing import New, amend, file_at_window, file_online, held_for
+from sanqu.affairs.filing import New, amend, amender, file_at_window, file_online, held_for
 from sanqu.affairs.filings import find_filing, items_for
 from sanqu.affairs.materials import values_held
 from sanqu.affairs.saved import ratings, saved
 from sanqu.ground.clock import CITY_ZONE
 from sanqu.ground.errors import BadInput, Conflict, NotFound, Refused
 from sanqu.ground.ledger import integrate, read_entries
+from sanqu.ground.people.askers import SYSTEM
 from sanqu.samples import generate
 from sanqu.sharing.my_data import Identity, consent_to, withdraw_consent
 from tests.affairs.conftest import DIVISIONS, SHOP, Hall, picture
@@ -53,6 +54,8 @@ def test_a_shop_is_opened_by_six_departments_side_by_side_within_half_a_day(hall
     hall.grant_all(filed)
     done = find_filing(hall.city, hall.founder, filed.number)
     assert done.state == "done"
+    # The consent has served, and ends.
+    assert values_held(catalogue_of(hall.city).find("open-shop"), held_for(hall.city, catalogue_of(hall.city).find("open-shop"), hall.subject(hall.founder))) == {}
     (licence,) = certificates_of(hall.city, done)
     checked = verify(hall.city, licence.number)
     assert checked.genuine and checked.state == "valid" and "*" in str(checked.shown["holder"])
@@ -108,6 +111,9 @@ def test_the_window_looks_at_what_differs_and_at_photos_and_may_ask_for_more(hal
     assert again.state == "submitted" and again.origins["applicant_address"] == "held" and hall.open_tasks(filed) == ["accept"]
     with pytest.raises(Conflict):
         amend(hall.city, hall.founder, again, New({}, {}), "再改")
+    # A department may look at its fields, and not into the form that is amended.
+    with pytest.raises(NotFound):
+        amend(hall.city, hall.officers["sjj"], again, New({}, {}), "代改")
     hall.act(hall.officers["zwfw"], filed, "accept", decision="accept")
     assert len(hall.open_tasks(filed)) == 6
 
@@ -173,6 +179,8 @@ def test_at_the_window_a_person_without_account_follows_by_code(hall: Hall) -> N
         file_at_window(hall.city, hall.founder, "insurance-statement", hall.subject(hall.founder), New({}, {}))
     filed = _at_window(hall, stranger["id_number"], "insurance-statement", {"reason": "入学"})
     assert filed.code and filed.filing.channel == "window" and filed.filing.holder == stranger["name"]
+    # What is to be mended for them the window mends.
+    assert amender(hall.city, hall.officers["zwfw"], filed.filing) is SYSTEM
     known = _at_window(hall, hall.subject(hall.founder).value, "insurance-statement", {"reason": "入学"})
     assert known.code is None and find_filing(hall.city, hall.founder, known.filing.number).number == known.filing.number
 

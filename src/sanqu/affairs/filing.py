@@ -17,12 +17,13 @@ from sanqu.affairs.materials import Checked, check
 from sanqu.affairs.records import COLUMNS, Channel, Filing, filing_from
 from sanqu.cases.files import add_file, read_photo
 from sanqu.cases.hours import due_of, hours_of
+from sanqu.cases.records import person_label
 from sanqu.cases.start import start_case
 from sanqu.cases.work import complete_task
 from sanqu.ground.city import City
 from sanqu.ground.clock import CITY_ZONE, now
 from sanqu.ground.database import Connection
-from sanqu.ground.errors import BadInput, Conflict, Refused
+from sanqu.ground.errors import BadInput, Conflict, Refused, not_found
 from sanqu.ground.i18n import Text
 from sanqu.ground.people.askers import SYSTEM, Asker
 from sanqu.ground.people.persons import asker_for
@@ -205,8 +206,21 @@ def _data_of(offered: Offered, checked: Checked, window: str) -> dict[str, Any]:
     return data
 
 
+def amender(city: City, asker: Asker, filing: Filing) -> Asker:
+    """In whose name `asker` may amend a filing: their own, or the city's for one who walked in; raises `NotFound` for others."""
+    if filing.applicant == person_label(asker):
+        return asker
+    if filing.applicant == SYSTEM.label and works_at_window(city, asker):
+        return SYSTEM
+    raise not_found(Text(zh="您可以补正的申办件", en="filing that you may amend"), filing.number)
+
+
 def amend(city: City, asker: Asker, filing: Filing, new: New, said: str, *, at: datetime | None = None) -> None:
-    """Send a filing again with what was missing (补正); raises `Conflict` when it is not asked for, and what filing raises."""
+    """Send a filing again with what was missing (补正), by its applicant, or by the window for one without account.
+
+    Raises `NotFound` for others, `Conflict` when it is not asked for, and what filing raises.
+    """
+    actor = amender(city, asker, filing)
     at = at or now()
     offered = catalogue_of(city).find(filing.thing)
     row = city.db.one(AMENDING, (filing.number,))
@@ -229,4 +243,4 @@ def amend(city: City, asker: Asker, filing: Filing, new: New, said: str, *, at: 
         add_file(city, asker, filing.number, "photo", content, name=titles.get(code, code))
     with city.db.connection() as conn:
         conn.execute(AMEND, (Jsonb(checked.form), Jsonb(checked.origins), Jsonb(checked.materials), filing.number))
-        complete_task(city, asker, row["id"], {"amended": said or "已补正"}, conn=conn, at=at)
+        complete_task(city, actor, row["id"], {"amended": said or "已补正"}, conn=conn, at=at)

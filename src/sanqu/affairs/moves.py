@@ -21,6 +21,7 @@ from sanqu.ground.clock import now
 from sanqu.ground.database import Connection
 from sanqu.ground.i18n import Text
 from sanqu.ground.people.askers import Asker
+from sanqu.sharing.my_data import end_consent
 
 # Every task of a thing is done on the page of its filing, where the form and the materials are.
 FOLDER, TASK = Path(__file__).parent / "processes", re.compile(r'<userTask id="([a-z-]+)"')
@@ -28,6 +29,7 @@ FOLDER, TASK = Path(__file__).parent / "processes", re.compile(r'<userTask id="(
 BAD = 2
 
 ONE = f"SELECT {COLUMNS} FROM affairs_filing f WHERE f.number = %s"
+OTHERS = "SELECT 1 FROM affairs_filing WHERE thing = %s AND subject = %s AND number <> %s AND state = ANY(%s) LIMIT 1"
 ACCEPTED = "UPDATE affairs_filing SET state = 'handling', accepted = coalesce(accepted, %(at)s) WHERE number = %(number)s"
 AMENDING = "UPDATE affairs_filing SET state = 'amending', outcome = %(outcome)s WHERE number = %(number)s"
 AMENDED = "UPDATE affairs_filing SET state = 'submitted', outcome = '' WHERE number = %(number)s"
@@ -98,7 +100,16 @@ def _offered(city: City, case: Case) -> Offered:
     return catalogue_of(city).find(case.subject.removeprefix("thing:"))
 
 
-def _refuse(_city: City, conn: Connection, case: Case) -> None:
+def _end_consent(conn: Connection, offered: Offered, filing: Filing) -> None:
+    """What was consented to for this filing is read no more, unless another of the same thing goes on."""
+    if conn.execute(OTHERS, (filing.thing, filing.subject, filing.number, list(OPEN))).fetchone() is None:
+        end_consent(conn, offered.datasets, offered.code, filing.subject)
+
+
+def _refuse(city: City, conn: Connection, case: Case) -> None:
+    filing = filing_in(conn, case.number)
+    if filing is not None:
+        _end_consent(conn, _offered(city, case), filing)
     conn.execute(DONE, {"state": "refused", "at": moment(), "number": case.number, "outcome": str(case.data.get("note") or "")})
     _tell(conn, case, "不予办理", "Not granted")
 
@@ -111,6 +122,7 @@ def _issue(city: City, conn: Connection, case: Case) -> None:
     for matter in offered.matters:
         if matter.result is not None:
             issue(city, conn, offered, matter, filing, f"{above}-{matter.department}", at)
+    _end_consent(conn, offered, filing)
     conn.execute(DONE, {"state": "done", "at": at, "number": case.number, "outcome": ""})
     _tell(conn, case, "已办结，请取证并评价", "Done; take the certificates, and rate it")
 
@@ -135,9 +147,10 @@ def _rerated(_city: City, conn: Connection, case: Case) -> None:
     conn.execute(RERATED, {"rating": int(case.data["rerating"]), "number": case.number})
 
 
-def _ended(_city: City, conn: Connection, case: Case) -> None:
+def _ended(city: City, conn: Connection, case: Case) -> None:
     filing = filing_in(conn, case.number)
     if case.state == "withdrawn" and filing is not None and filing.state in OPEN:
+        _end_consent(conn, _offered(city, case), filing)
         why = str(case.data.get("withdrawn_because") or "")
         conn.execute(DONE, {"state": "withdrawn", "at": moment(), "number": case.number, "outcome": why})
 

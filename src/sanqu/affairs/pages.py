@@ -14,7 +14,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from sanqu.affairs.catalogue import Offered, catalogue_of, search
 from sanqu.affairs.certificates import certificates_held, certificates_of
-from sanqu.affairs.filing import amend, file_online, held_for, subject_of, works_at_window
+from sanqu.affairs.filing import amend, amender, file_online, held_for, subject_of, works_at_window
 from sanqu.affairs.filings import course_of, find_filing, items_for, my_filings, shown_values
 from sanqu.affairs.forms import FIELD, form_of, new_from, picked_in, span_of
 from sanqu.affairs.held import NOTHING, Held, identity_of, sources_of, window_unit
@@ -33,7 +33,7 @@ from sanqu.ground.errors import BadInput, not_found
 from sanqu.ground.http import Asking, InCity, InPerson, Paging, SignedIn
 from sanqu.ground.i18n import Text
 from sanqu.ground.pages import render
-from sanqu.ground.people.askers import Asker
+from sanqu.ground.people.askers import SYSTEM, Asker
 from sanqu.sharing.my_data import Identity, consent_to, has_consented, identities_of
 
 router = APIRouter(include_in_schema=False)
@@ -162,6 +162,7 @@ def show_filing(
         "open_tasks": acting, "done_tasks": [task for task in course.tasks if task.state == "done"], "fault": fault, "filled": filled or {},
         "at_task": at_task, "certificates": certificates_of(city, filing) if mine or len(items) == len(offered.items) else [], "today": _today(), "at": now(),
         "units": units_named(city, units), "names": persons_named(city, people), "days": days_taken(filing, hours_of(city.settings)), "case": course.case,
+        "may_amend": filing.applicant == SYSTEM.label and not code and works_at_window(city, asker),
     }  # fmt: skip
     return render(request, "affairs/filing.html", fault.status if fault else 200, **context, **TOOLS)
 
@@ -188,6 +189,7 @@ def _complete(request: Request, city: City, asker: Asker, number: str, id_: UUID
 def amend_page(request: Request, city: InCity, asker: SignedIn, number: str) -> HTMLResponse:
     """Add what was missing: the form as it was sent, to be mended."""
     filing = find_filing(city, asker, number)
+    amender(city, asker, filing)
     return form_page(request, city, *_amending(city, filing), {f"{FIELD}{name}": value for name, value in filing.form.items()}, filing=filing)
 
 

@@ -100,6 +100,8 @@ class Programme(BaseModel):
     purpose: str
     sql: str
     grants: tuple[ItemsGranted, ...] = ()
+    # What the columns of `sql` are called where people read them.
+    columns: dict[str, Text] = {}
 
 
 @dataclass(frozen=True)
@@ -346,6 +348,18 @@ def object_to(city: City, number: str, text: str, contact: str = "", *, at: date
     with city.db.connection() as conn:
         conn.execute(OBJECT, (number, text, contact.strip(), at or now()))
         append(conn, kind="affairs.objection", actor="public", subject=f"case:{number}", facts={})
+
+
+def award_list(city: City, code: str) -> str:
+    """The published awards as CSV with a byte order mark; for everybody."""
+    find_programme(city, code)
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(["number", "enterprise_id", "name", "amount_yuan", "rule", "state", "published", "paid"])
+    for one in awards_of(city, code, limit=MOST_ROWS)[0]:
+        dates = [at.isoformat() if at else "" for at in (one.published, one.paid)]
+        writer.writerow([one.number, one.enterprise, one.name, one.amount, one.rule, one.state, *dates])
+    return "\ufeff" + out.getvalue()
 
 
 def payment_list(city: City, asker: Asker, code: str) -> str:

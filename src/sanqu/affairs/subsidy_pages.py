@@ -14,6 +14,7 @@ from sanqu.affairs.subsidies import (
     AWARD_STATES,
     PUBLIC_STATES,
     Award,
+    award_list,
     awards_held,
     awards_of,
     draw,
@@ -90,6 +91,13 @@ def payments(city: InCity, asker: SignedIn, code: str) -> Response:
     """What is to be paid."""
     headers = {"Content-Disposition": f'attachment; filename="{code}-payments.csv"'}
     return Response(payment_list(city, asker, code), media_type="text/csv; charset=utf-8", headers=headers)
+
+
+@router.get("/subsidies/{code}/awards.csv")
+def awards_file(city: InCity, code: str) -> Response:
+    """The published awards as CSV."""
+    headers = {"Content-Disposition": f'attachment; filename="{code}-awards.csv"'}
+    return Response(award_list(city, code), media_type="text/csv; charset=utf-8", headers=headers)
 
 
 @router.get("/awards/{number}")

@@ -222,6 +222,13 @@ def consent_to(city: City, actor: Asker, datasets: Sequence[str], purpose: str, 
     return given
 
 
+def end_consent(conn: Connection, datasets: Sequence[str], purpose: str, value: str) -> None:
+    """End the consent of a subject to a purpose once it has been served, in the caller's transaction; none given is none ended."""
+    for dataset in datasets:
+        if conn.execute(TAKE_BACK, (dataset, purpose, [value])).fetchall():
+            append(conn, kind="sharing.consent", actor="system", subject=f"dataset:{dataset}", facts={"purpose": purpose, "given": False, "served": True})
+
+
 def has_consented(city: City, datasets: Sequence[str], purpose: str, subject: Identity) -> bool:
     """Whether `subject` has consented to a purpose for any of `datasets`."""
     given = {(row["dataset"], row["purpose"]) for row in city.db.all(GIVEN, ([subject.value],))}
