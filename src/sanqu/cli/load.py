@@ -30,6 +30,7 @@ from sanqu.ground.packs import CityPack, find_pack, read_pack
 from sanqu.ground.people.askers import SYSTEM
 from sanqu.ground.people.persons import add_person
 from sanqu.ground.people.units import save_units
+from sanqu.indicators.keeping import read_indicator, save_indicators
 from sanqu.lake import Contract
 from sanqu.lines.keeping import placed, save_line
 from sanqu.lines.records import Line
@@ -83,6 +84,7 @@ def _load(city: City, pack: CityPack, say: Callable[[str], None]) -> None:
         keep_fact(conn, "divisions", len(pack.divisions))
         about = {key: pack.about.get(key) for key in ("code", "title", "licence", "map_note", "home", "grids")}
         save_matters(conn, map(read_matter, pack.matters))
+        save_indicators(conn, map(read_indicator, pack.indicators))
         keep_fact(conn, "city", about | {"boundaries": str(pack.boundaries) if pack.boundaries else ""})
     load_subjects(city, [_subject(said, place) for place, said in enumerate(pack.about.get("subject", []))], SYSTEM.label)
     for descriptor in pack.contracts:
@@ -128,6 +130,8 @@ def _run_lines(city: City, pack: CityPack, say: Callable[[str], None]) -> None:
             say(f"  {line.dataset}: {run.counts.written:,} 行 rows{problem}")
     with city.db.connection() as conn:
         defer(conn, "catalog.quality", once="catalog.quality", lock="city.pack")
+        if pack.indicators:
+            defer(conn, "indicators.evaluate", once="indicators.evaluate", lock="city.pack")
         if pack.about.get("grids"):
             defer(conn, "governance.grids", once="governance.grids", lock="city.pack")
         if pack.supervision.get("sample"):

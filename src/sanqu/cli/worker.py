@@ -35,6 +35,7 @@ ROOMS_WITH_JOBS = (
     "sanqu.governance.grids",
     "sanqu.governance.households",
     "sanqu.governance.villages",
+    "sanqu.indicators.evaluate",
     "sanqu.sharing.grading",
     "sanqu.sharing.sources",
     "sanqu.sharing.subscribers.keeping",

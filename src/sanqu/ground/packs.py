@@ -28,6 +28,7 @@ class CityPack:
     lines: tuple[dict[str, Any], ...]
     rules: tuple[dict[str, Any], ...]
     matters: tuple[dict[str, Any], ...]
+    indicators: tuple[dict[str, Any], ...]
     supervision: dict[str, Any]
     reporting: dict[str, Any]
     affairs: dict[str, Any]
@@ -108,6 +109,7 @@ def read_pack(folder: Path) -> CityPack:
     units |= {unit.code: unit for unit in map(_given_unit, given)}
     matters = _toml(folder / "matters.toml").get("matter", []) if (folder / "matters.toml").is_file() else []
     affairs = _toml(folder / "affairs.toml") if (folder / "affairs.toml").is_file() else {}
+    indicators = _toml(folder / "indicators.toml").get("indicator", []) if (folder / "indicators.toml").is_file() else []
     glossary = _toml(folder / "glossary.toml").get("groups", []) if (folder / "glossary.toml").is_file() else []
     return CityPack(
         folder=folder,
@@ -118,6 +120,7 @@ def read_pack(folder: Path) -> CityPack:
         rules=tuple(rule for file in sorted((folder / "rules").glob("*.toml")) for rule in _toml(file).get("rule", [])),
         matters=tuple(matters),
         reporting=_toml(folder / "reporting.toml") if (folder / "reporting.toml").is_file() else {},
+        indicators=tuple(indicators),
         supervision=_toml(folder / "supervision.toml") if (folder / "supervision.toml").is_file() else {},
         affairs=affairs,
         decisions={file.stem: file.read_text("utf-8") for file in sorted((folder / "decisions").glob("*.dmn"))},

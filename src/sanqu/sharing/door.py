@@ -36,12 +36,13 @@ class Question:
 
 @dataclass(frozen=True)
 class Answer:
-    """Rows as Arrow, whether there were more, what decided, and the digest that the ledger keeps of them."""
+    """Rows as Arrow, whether there were more, what decided, the digest that the ledger keeps of them, each dataset's snapshot."""
 
     table: pa.Table
     more: bool
     decision: Decision
     digest: str
+    snapshots: Mapping[str, int] = field(default_factory=dict)
 
 
 def ask(city: City, asker: Asker, question: Question) -> Answer:
@@ -62,7 +63,7 @@ def ask(city: City, asker: Asker, question: Question) -> Answer:
     answer = ran[-1]
     digest = digest_of_table(answer.table)
     _note_read(city, asker, question, decision, answer.table.num_rows, digest)
-    return Answer(answer.table, answer.more, decision, digest)
+    return Answer(answer.table, answer.more, decision, digest, snapshots)
 
 
 def explain(city: City, asker: Asker, question: Question) -> Decision:

@@ -36,7 +36,7 @@ log = logging.getLogger(__name__)
 
 STATIC = Path(__file__).parent / "static"
 # Each room offers `api.py` (JSON) and `pages.py` (HTML); the order decides which of two like paths answers.
-ROOMS = ("web", "cases", "sharing", "catalog", "lines", "sandbox", "governance", "affairs", "supervision", "reporting")
+ROOMS = ("web", "cases", "sharing", "catalog", "lines", "sandbox", "governance", "affairs", "supervision", "reporting", "indicators")
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 Scope = MutableMapping[str, Any]

@@ -1,0 +1,111 @@
+"""The monitor (规划监测): every indicator with its path, its newest figure and what is still to be done; how many stand how."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+from sanqu.ground.city import City
+from sanqu.ground.i18n import Lang
+from sanqu.indicators.compare import compared, growth_a_year
+from sanqu.indicators.keeping import figures_of, list_indicators, targets_of
+from sanqu.indicators.paths import Outlook, expected_at, outlook
+from sanqu.indicators.periods import Period
+from sanqu.indicators.records import Figure, Indicator, Target
+
+
+@dataclass(frozen=True)
+class Watched:
+    """One indicator with all that is known of it."""
+
+    indicator: Indicator
+    figures: dict[Period, Figure]
+    targets: dict[Period, Target]
+    outlook: Outlook
+
+    @property
+    def values(self) -> dict[Period, float]:
+        """Its figures as numbers."""
+        return {period: one.value for period, one in self.figures.items()}
+
+    @property
+    def growth_a_year(self) -> float | None:
+        """The growth a year from the first figure to the newest; none for shares."""
+        return None if self.indicator.share else growth_a_year(self.values)
+
+
+def watch(city: City) -> list[Watched]:
+    """All indicators, in their order."""
+    indicators = list_indicators(city)
+    codes = [one.code for one in indicators]
+    figures, targets = figures_of(city, codes), targets_of(city, codes)
+    return [watched(one, figures[one.code], targets[one.code]) for one in indicators]
+
+
+def watched(indicator: Indicator, figures: dict[Period, Figure], targets: dict[Period, Target]) -> Watched:
+    """One indicator beside its path."""
+    seen = outlook(
+        {period: one.value for period, one in figures.items()}, {period: one.value for period, one in targets.items()},
+        indicator.direction, share=indicator.share,
+    )  # fmt: skip
+    return Watched(indicator, figures, targets, seen)
+
+
+def standings(all_: list[Watched]) -> Counter[str]:
+    """How many stand how, of those that have a target."""
+    return Counter(one.outlook.standing for one in all_ if one.targets)
+
+
+def path_of(one: Watched) -> dict[Period, float]:
+    """What the path asks for in each year from the base to the last target; empty without either."""
+    if not one.figures or not one.targets:
+        return {}
+    base = min(one.figures)
+    points = {base: one.figures[base].value} | {period: aim.value for period, aim in one.targets.items() if period > base}
+    years = [Period("A", year) for year in range(base.year, max(points).year + 1)]
+    asked = {year: expected_at(points, year, share=one.indicator.share) for year in years}
+    return {year: value for year, value in asked.items() if value is not None}
+
+
+def chart_of(one: Watched, lang: Lang, words: dict[str, str]) -> dict[str, Any] | None:
+    """Figures, path and targets as ECharts takes them; None where there is nothing to draw."""
+    path = path_of(one)
+    periods = sorted({*one.figures, *one.targets, *path})
+    if not one.figures or len(periods) < 2:
+        return None
+
+    def line(values: dict[Period, float]) -> list[float | None]:
+        return [None if period not in values else round(values[period], one.indicator.digits) for period in periods]
+
+    aims = {period: aim.value for period, aim in one.targets.items()}
+    series: list[dict[str, Any]] = [{"type": "bar", "name": words["figure"], "data": line(one.values), "barMaxWidth": 36, "label": {"show": True, "position": "top"}}]
+    if path:
+        series.append({"type": "line", "name": words["path"], "data": line(path), "symbol": "none", "lineStyle": {"type": "dashed"}, "connectNulls": True})
+    if aims:
+        series.append({"type": "scatter", "name": words["target"], "data": line(aims), "symbol": "diamond", "symbolSize": 13, "label": {"show": True, "position": "top"}})
+    return {
+        "xAxis": {"type": "category", "data": [str(period) for period in periods]},
+        "yAxis": {"type": "value", "name": one.indicator.unit.in_(lang)},
+        "legend": {"bottom": 0}, "tooltip": {"trigger": "axis"}, "series": series,
+    }  # fmt: skip
+
+
+COLUMNS = ("code", "title_zh", "title_en", "unit", "period", "value", "kind", "comparator", "on_year", "revision")
+
+
+def to_csv(all_: list[Watched]) -> str:
+    """Every figure and target, one a line, as CSV."""
+    out = io.StringIO()
+    writer = csv.writer(out)
+    writer.writerow(COLUMNS)
+    for one in all_:
+        told = (one.indicator.code, one.indicator.title.zh, one.indicator.title.en, one.indicator.unit.zh)
+        growths = {seen.period: seen.on_year for seen in compared(one.values)}
+        for period, figure in sorted(one.figures.items()):
+            writer.writerow((*told, period, figure.value, "actual", "", growths[period], figure.revision))
+        for period, aim in sorted(one.targets.items()):
+            writer.writerow((*told, period, aim.value, "target", aim.comparator, "", ""))
+    return out.getvalue()
