@@ -9,13 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sanqu.ground.clock import now
 from sanqu.ground.errors import BadInput
 from sanqu.ground.i18n import Text
 from sanqu.indicators.compare import compared, contributions, growth_a_year, ranks, shares
 from sanqu.indicators.formulas import in_order, worked_out
+from sanqu.indicators.monitor import path_of, watched
 from sanqu.indicators.paths import expected_at, outlook, yearly
 from sanqu.indicators.periods import PARTS, Period, parse_period
-from sanqu.indicators.records import Indicator, Way
+from sanqu.indicators.records import Figure, Indicator, Target, Way
 
 KINDS = st.sampled_from(["A", "Q", "M"])
 PERIODS = st.builds(lambda kind, year, part: Period(kind, year, part % PARTS[kind] + 1), KINDS, st.integers(1990, 2060), st.integers(0, 11))
@@ -128,3 +130,12 @@ def test_a_round_and_an_unknown_name_are_refused() -> None:
 def test_what_cannot_be_calculated_is_no_figure() -> None:
     assert worked_out("a / b", {"a": 1.0, "b": 0.0}, "x") is None
     assert worked_out("a / b * 100", {"a": 49.72, "b": 3.2}, "x") == pytest.approx(1553.75)
+
+
+def test_a_path_begins_at_the_base_that_the_indicator_names() -> None:
+    revenue = Indicator(code="revenue", title=Text(zh="收入"), unit=Text(zh="亿元"), base="2019", ways=(Way(sql="SELECT 1"),))
+    figures = {year(y): Figure(year(y), value, 1, now(), {}) for y, value in ((2017, 155.0), (2019, 182.6), (2021, 384.83))}
+    one = watched(revenue, figures, {year(2025): Target(year(2025), 420.0, "=", Text(zh="规划"))})
+    assert one.base == year(2019)
+    assert one.outlook.expected == pytest.approx(182.6 * (420 / 182.6) ** (2 / 6))
+    assert min(path_of(one)) == year(2019)

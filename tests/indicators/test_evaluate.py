@@ -131,6 +131,7 @@ def test_one_indicator_shows_its_arithmetic_and_its_history(measured: City, site
     fill(measured, "(2021, 400.0, 20.0, 'b')")
     evaluate(measured)
     page = site.get("/indicators/margin").text
+    assert "420.00" in site.get("/indicators/revenue").text
     assert "profit / revenue * 100" in page and "修订过 1 次" in page
     told = site.get("/api/indicators/margin").json()
     assert [one["value"] for one in told["figures"][0]["revisions"]] == [pytest.approx(5.5323, abs=1e-4), 5.0]

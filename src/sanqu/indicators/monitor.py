@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sanqu.ground.city import City
@@ -13,7 +13,7 @@ from sanqu.ground.i18n import Lang
 from sanqu.indicators.compare import compared, growth_a_year
 from sanqu.indicators.keeping import figures_of, list_indicators, targets_of
 from sanqu.indicators.paths import Outlook, expected_at, outlook
-from sanqu.indicators.periods import Period
+from sanqu.indicators.periods import Period, parse_period
 from sanqu.indicators.records import Figure, Indicator, Target
 
 
@@ -32,6 +32,12 @@ class Watched:
         return {period: one.value for period, one in self.figures.items()}
 
     @property
+    def base(self) -> Period | None:
+        """Where the path begins; None without a figure there or later."""
+        since = parse_period(self.indicator.base, self.indicator.code) if self.indicator.base else None
+        return min((period for period in self.figures if since is None or period >= since), default=None)
+
+    @property
     def growth_a_year(self) -> float | None:
         """The growth a year from the first figure to the newest; none for shares."""
         return None if self.indicator.share else growth_a_year(self.values)
@@ -47,11 +53,10 @@ def watch(city: City) -> list[Watched]:
 
 def watched(indicator: Indicator, figures: dict[Period, Figure], targets: dict[Period, Target]) -> Watched:
     """One indicator beside its path."""
-    seen = outlook(
-        {period: one.value for period, one in figures.items()}, {period: one.value for period, one in targets.items()},
-        indicator.direction, share=indicator.share,
-    )  # fmt: skip
-    return Watched(indicator, figures, targets, seen)
+    one = Watched(indicator, figures, targets, Outlook("unknown"))
+    since = {period: value for period, value in one.values.items() if one.base is not None and period >= one.base}
+    aims = {period: aim.value for period, aim in targets.items()}
+    return replace(one, outlook=outlook(since, aims, indicator.direction, share=indicator.share))
 
 
 def standings(all_: list[Watched]) -> Counter[str]:
@@ -61,9 +66,9 @@ def standings(all_: list[Watched]) -> Counter[str]:
 
 def path_of(one: Watched) -> dict[Period, float]:
     """What the path asks for in each year from the base to the last target; empty without either."""
-    if not one.figures or not one.targets:
+    base = one.base
+    if base is None or not one.targets:
         return {}
-    base = min(one.figures)
     points = {base: one.figures[base].value} | {period: aim.value for period, aim in one.targets.items() if period > base}
     years = [Period("A", year) for year in range(base.year, max(points).year + 1)]
     asked = {year: expected_at(points, year, share=one.indicator.share) for year in years}

@@ -49,7 +49,8 @@ class Aim(BaseModel):
 class Indicator(BaseModel):
     """One indicator (指标). Of several ways, the first that gives a figure for a period is taken.
 
-    `share` says that its figures are shares or rates (their path is a straight line); `targets` is a query that gives `period`,
+    `share` says that its figures are shares or rates (their path is a straight line); `base` is the period
+    from which the path begins, where it is not that of the first figure; `targets` is a query that gives `period`,
     `value` and `comparator`, `aims` are targets besides.
     """
 
@@ -66,6 +67,7 @@ class Indicator(BaseModel):
     steward: str = ""
     source: Text = Text(zh="")
     ways: tuple[Way, ...] = Field(min_length=1)
+    base: str = ""
     targets: str | None = None
     aims: tuple[Aim, ...] = ()
 
