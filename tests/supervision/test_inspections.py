@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from datetime import timedelta
 from typing import Any
 
@@ -143,3 +145,10 @@ def test_figures_tell_coverage_problems_by_grade_and_how_often_firms_were_bother
     by_grade = {one.grade: one for one in found.grades}
     assert by_grade["D"].drawn == 6 and by_grade["D"].problem_rate == 1.0 and by_grade["B"].visited == 1
     assert figures(office.city, office.outsider, now()).drawn == 0
+
+
+def test_the_worker_knows_what_the_processes_do_in_code() -> None:
+    asked = "from sanqu.cli.worker import register_jobs; register_jobs(); from sanqu.cases.hooks import has_service; " \
+        "print(has_service('inspection', 'notified'), has_service('report-fill', 'publish'))"
+    done = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, timeout=120)
+    assert done.stdout.split() == ["True", "True"], done.stderr

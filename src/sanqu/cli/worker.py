@@ -36,10 +36,12 @@ ROOMS_WITH_JOBS = (
     "sanqu.governance.households",
     "sanqu.governance.villages",
     "sanqu.indicators.evaluate",
+    "sanqu.reporting.moves",
     "sanqu.sharing.grading",
     "sanqu.sharing.sources",
     "sanqu.sharing.subscribers.keeping",
     "sanqu.supervision.inspections",
+    "sanqu.supervision.moves",
     "sanqu.supervision.sample",
 )
 

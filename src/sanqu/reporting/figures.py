@@ -128,11 +128,13 @@ def add_figure(city: City, asker: Asker, said: Mapping[str, Any] | Figure, diffe
                 Text(zh=f"已有相近的指标：{'、'.join(f'{one.title.zh}（{one.code}）' for one in similar[:3])}", en=f"There are figures like it: {', '.join(one.code for one in similar[:3])}"),
                 Text(zh="用已有的，或写明有什么不同", en="Use one of them, or say how this one differs"), figure.code, facts={"alike": [one.code for one in similar]},
             )  # fmt: skip
+        # Where nothing is alike there is nothing to differ from.
+        differs = differs.strip()[:LONGEST_REASON] if similar else ""
         state = "active" if is_bureau(conn, city, asker) else "proposed"
-        if conn.execute(ADD, (figure.code, Jsonb(figure.model_dump(mode="json")), state, differs.strip()[:LONGEST_REASON], asker.label, at or now())).fetchone() is None:
+        if conn.execute(ADD, (figure.code, Jsonb(figure.model_dump(mode="json")), state, differs, asker.label, at or now())).fetchone() is None:
             raise Conflict("reporting.code", Text(zh="这个代码已被使用", en="The code is taken"), Text(zh="换一个代码", en="Choose another"), figure.code)
         append(conn, kind="reporting.figure", actor=asker.label, subject=f"figure:{figure.code}", facts={"state": state, "alike": [one.code for one in similar]})
-    return Entry(figure, state, differs.strip(), asker.label)
+    return Entry(figure, state, differs, asker.label)
 
 
 def decide_figure(city: City, asker: Asker, code: str, *, accept: bool) -> None:

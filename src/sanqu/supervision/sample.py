@@ -15,6 +15,7 @@ from sanqu.ground.people.askers import SYSTEM
 from sanqu.supervision.drawing import commit_draw
 from sanqu.supervision.inspections import Wanted, draw_and_open, list_inspections
 from sanqu.supervision.plans import make_plan
+from sanqu.supervision.processes import declare_processes
 from sanqu.supervision.records import Inspection
 from sanqu.supervision.registers import Inspector, list_inspectors, list_items, save_inspector
 
@@ -28,6 +29,7 @@ def make_samples(city: City) -> int:
     said = fact(city, "supervision", {}).get("sample")
     if not said or fact(city, "supervision.sample", 0) or list_inspectors(city, limit=1)[1]:
         return 0
+    declare_processes(city)
     units, draw = [str(one) for one in said["units"]], random.Random(f"inspectors {said['seed']}")
     with city.db.connection() as conn:
         for number in range(int(said["inspectors"])):
