@@ -150,5 +150,5 @@ def test_figures_tell_coverage_problems_by_grade_and_how_often_firms_were_bother
 def test_the_worker_knows_what_the_processes_do_in_code() -> None:
     asked = "from sanqu.cli.worker import register_jobs; register_jobs(); from sanqu.cases.hooks import has_service; " \
         "print(has_service('inspection', 'notified'), has_service('report-fill', 'publish'))"
-    done = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, timeout=120)
+    done = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, timeout=600)
     assert done.stdout.split() == ["True", "True"], done.stderr

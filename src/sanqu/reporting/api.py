@@ -61,7 +61,7 @@ class Decision(BaseModel):
     accept: bool
 
 
-ASKED = {"figures": ["firms-above-scale"], "places": ["330802001", "330802002"], "period": "2026"}
+ASKED = {"figures": ["firms-above-scale"], "places": ["330802005", "330802006"], "period": "2026"}
 FIGURE = {"one": {"value": {"figure": {
     "code": "firms-above-scale", "title": {"zh": "规上企业数", "en": "Firms above scale"}, "definition": {"zh": "辖区内规模以上数字经济企业的户数", "en": "Digital-economy firms above scale in the place"},
     "unit": "户", "kind": "year", "whole": True, "source": {"dataset": "enterprises", "place": "town_code", "where": {"above_scale": True}},

@@ -66,7 +66,7 @@ EXAMPLES: tuple[tuple[str, str, Any], ...] = (
     ("/api/cases/", "id_", "00000000-0000-0000-0000-000000000000"),
     ("/api/supervision/", "number", "SJ2026-0001"),
     ("/api/reports/", "figure", "firms-above-scale"),
-    ("/api/reports/", "place", "330802001"),
+    ("/api/reports/", "place", "330802005"),
     ("/api/reports/", "period", "2026"),
     ("/api/reports/", "number", "BB2026-0001"),
     ("/api/supervision/", "round_", 1),
