@@ -1,4 +1,4 @@
-"""A city with a window, departments, the catalogue of the pack and the sample datasets of people; reused by a file of tests."""
+"""A city with a window, departments, the catalogue of the pack and the sample datasets of people; reused by all tests."""
 
 from __future__ import annotations
 
@@ -137,9 +137,9 @@ def furnish(city: City) -> Hall:
     return Hall(city, officers, people["yl-mama"], people["yl-laoban"], people["yl-fangzhu"], people["yl-tuixiu"], nobody, admin, people)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def furnished(postgres: str, nats: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hall]:
-    """One city for a file of tests."""
+    """One city for all of these tests: its datasets take longer than most of them."""
     hang_door()
     with new_city(postgres, nats, tmp_path_factory.mktemp("hall")) as city:
         yield furnish(city)

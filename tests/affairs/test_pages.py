@@ -13,7 +13,8 @@ from sanqu.affairs.filings import find_filing, my_filings
 from sanqu.ground.city import City
 from sanqu.ground.people.askers import SYSTEM, Asker
 from sanqu.ground.people.sessions import make_link
-from tests.affairs.conftest import SHOP, Hall
+from sanqu.samples import generate
+from tests.affairs.conftest import DIVISIONS, SHOP, Hall, picture
 from tests.web.conftest import browser
 
 __all__ = ["browser"]
@@ -102,7 +103,7 @@ def test_the_window_files_for_a_person_who_follows_by_code(enter: Entering, hall
     window.goto("/affairs/window")
     assert window.evaluate(UNLABELLED) == []
     window.get_by_label("办什么").first.select_option("insurance-statement")
-    # Somebody without an account: the husband of the mother.
+    # Somebody without an account.
     window.get_by_label("公民身份号码").fill(_stranger(hall))
     window.get_by_label("本人同意").check()
     window.get_by_role("button", name="开始").click()
@@ -120,9 +121,6 @@ def test_the_window_files_for_a_person_who_follows_by_code(enter: Entering, hall
 def _stranger(hall: Hall) -> str:
     mother = hall.subject(hall.mother).value
     known = {hall.subject(one).value for one in (hall.mother, hall.founder, hall.owner, hall.retiree)}
-    from sanqu.samples import generate
-    from tests.affairs.conftest import DIVISIONS
-
     rows = generate("residents", DIVISIONS).to_pylist()
     return next(str(row["id_number"]) for row in rows if row["id_number"] not in known and row["id_number"] != mother)
 
@@ -132,10 +130,13 @@ def test_every_page_is_there_in_both_languages(hall: Hall, base: str) -> None:
     filing = hall.file(hall.founder, "insurance-statement", reason="贷款").filing
     hall.act(hall.officers["rsj"], filing, "handle-matter", result_matter="done")
     filing = find_filing(hall.city, hall.founder, filing.number)
+    hall.agree(hall.founder, "food-permit")
+    said = {"company_name": "样例小吃店", "food_kind": "热食类", "permit_premises": "样例路 1 号"}
+    with_photo = hall.file(hall.founder, "food-permit", None, {"layout": picture()}, **said).filing
     (one,) = certificates_of(hall.city, filing)
     pages = [
         "/affairs", "/affairs?q=退休", "/affairs?q=nothing", "/affairs/matters", "/affairs/matters/food-permit", "/affairs/open-shop", "/affairs/food-permit/apply", "/affairs/mine",
-        "/affairs/window", f"/affairs/filings/{filing.number}", "/affairs/code", "/affairs/saved", "/affairs/ratings",
+        "/affairs/window", f"/affairs/filings/{filing.number}", f"/affairs/filings/{with_photo.number}", "/affairs/code", "/affairs/saved", "/affairs/ratings",
         "/affairs/ratings?by=unit", "/affairs/subsidies", "/certificates", f"/certificates/{one.number}", f"/certificates/{one.number}?code={one.code}", f"/cases/{filing.number}",
     ]  # fmt: skip
     with httpx.Client(base_url=base, follow_redirects=True, timeout=30) as client:
@@ -145,10 +146,12 @@ def test_every_page_is_there_in_both_languages(hall: Hall, base: str) -> None:
                 answer = client.get(path, params=None, headers={"cookie": f"sanqu_lang={lang}; sanqu_session={client.cookies.get('sanqu_session')}"})
                 assert answer.status_code == 200, (path, answer.text[:300])
                 assert "affairs." not in answer.text.replace("/affairs.", ""), path
+        # The window sees the photos that it has to look at.
+        assert f"/api/cases/{with_photo.number}/files/" in client.get(f"/affairs/filings/{with_photo.number}").text
         assert client.get(f"/certificates/{one.number}.pdf?code={one.code}").content.startswith(b"%PDF")
         assert client.get(f"/certificates/{one.number}.pdf?code=AAAA").status_code == 404
         assert client.get("/affairs/matters.csv").text.count("\n") == 21
-        assert client.get("/affairs/filings.csv").text.count("\n") == 2
+        assert client.get("/affairs/filings.csv").text.count("\n") == 3
     with httpx.Client(base_url=base, timeout=30) as public:
         assert public.get(f"/affairs/filings/{filing.number}").status_code == 401
         assert public.get("/api/affairs/things/open-shop").json()["form"]["properties"]["company_name"]["title"] == "企业名称"

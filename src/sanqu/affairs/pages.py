@@ -22,6 +22,7 @@ from sanqu.affairs.knowing import known_of
 from sanqu.affairs.materials import asked_of, names_of, values_held
 from sanqu.affairs.records import Filing
 from sanqu.affairs.saved import days_taken, ratings, saved
+from sanqu.cases.files import files_in
 from sanqu.cases.hours import hours_of
 from sanqu.cases.pages import TOOLS, persons_named, units_named
 from sanqu.cases.records import person_label
@@ -162,6 +163,8 @@ def show_filing(
         "open_tasks": acting, "done_tasks": [task for task in course.tasks if task.state == "done"], "fault": fault, "filled": filled or {},
         "at_task": at_task, "certificates": certificates_of(city, filing) if mine or len(items) == len(offered.items) else [], "today": _today(), "at": now(),
         "units": units_named(city, units), "names": persons_named(city, people), "days": days_taken(filing, hours_of(city.settings)), "case": course.case,
+        # Photos of papers are for those who see the whole form.
+        "files": files_in(city, course.case) if not code and len(items) == len(offered.items) else [],
         "may_amend": filing.applicant == SYSTEM.label and not code and works_at_window(city, asker),
     }  # fmt: skip
     return render(request, "affairs/filing.html", fault.status if fault else 200, **context, **TOOLS)
