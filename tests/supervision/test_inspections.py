@@ -37,7 +37,7 @@ def drawn(office: Office, **rules: Any) -> list[Inspection]:
     plan = office.plan(**rules)
     commit_draw(office.city, office.chief, plan.number)
     draw_and_open(office.city, office.chief, plan.number, "word")
-    return list_inspections(office.city, office.officer, Wanted(plan=plan.number))[0]
+    return list_inspections(office.city, office.officer, Wanted(plan=plan.number), 100)[0]
 
 
 def again(office: Office, one: Inspection) -> Inspection:
