@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import random
 import re
+import selectors
 import socket
 import statistics
-import threading
 import time
 
 from benchmarks.cities import fill_trips, scratch_city, scratch_home, served
@@ -24,46 +24,62 @@ SECONDS = 3.0
 ASKERS = 8
 
 
-def get(connection: socket.socket, path: str) -> bytes:
-    """One answer, head and body. An asker of few instructions: what it takes is taken from those who are measured."""
-    connection.sendall(f"GET {path} HTTP/1.1\r\nHost: bench\r\n\r\n".encode())
-    said = b""
-    while b"\r\n\r\n" not in said:
-        said += more(connection)
-    head, _, body = said.partition(b"\r\n\r\n")
+class Asker:
+    """One who asks, waits for the answer, and asks again; of few instructions: what it takes is taken from those who are measured."""
+
+    def __init__(self, host: str, port: int, path: str, seed: int) -> None:
+        self.connection = socket.create_connection((host, port))
+        self.connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._path, self._chance = path, random.Random(seed)
+        self._said = b""
+        self._asked = 0.0
+
+    def ask(self) -> None:
+        """Send one question."""
+        self._said, self._asked = b"", time.perf_counter()
+        path = self._path.format(key=self._chance.randrange(ROWS))
+        self.connection.sendall(f"GET {path} HTTP/1.1\r\nHost: bench\r\n\r\n".encode())
+
+    def hear(self) -> float | None:
+        """Take what came; the seconds that the answer took, once it is whole."""
+        came = self.connection.recv(65536)
+        if not came:
+            raise ConnectionError("the server hung up")
+        self._said += came
+        if not is_whole(self._said):
+            return None
+        assert self._said.startswith(b"HTTP/1.1 200"), self._said[:300]
+        return time.perf_counter() - self._asked
+
+
+def is_whole(said: bytes) -> bool:
+    """Whether an answer has come to its end."""
+    head, found, body = said.partition(b"\r\n\r\n")
+    if not found:
+        return False
     length = LENGTH.search(head)
-    while len(body) < int(length[1]) if length else not body.endswith(b"0\r\n\r\n"):
-        body += more(connection)
-    return head + body
-
-
-def more(connection: socket.socket) -> bytes:
-    """What came next; raises when the server hung up."""
-    came = connection.recv(65536)
-    if not came:
-        raise ConnectionError("the server hung up")
-    return came
+    return len(body) >= int(length[1]) if length else body.endswith(b"0\r\n\r\n")
 
 
 def latencies(base: str, path: str) -> list[float]:
     """Seconds of every answer that several askers got from `path` with another key each time."""
     host, port = base.removeprefix("http://").split(":")
-    until = time.perf_counter() + SECONDS
     taken: list[float] = []
-
-    def ask(seed: int) -> None:
-        chance = random.Random(seed)
-        with socket.create_connection((host, int(port))) as connection:
-            while (began := time.perf_counter()) < until:
-                answer = get(connection, path.format(key=chance.randrange(ROWS)))
-                assert answer.startswith(b"HTTP/1.1 200"), answer[:300]
-                taken.append(time.perf_counter() - began)
-
-    askers = [threading.Thread(target=ask, args=(seed,)) for seed in range(ASKERS)]
-    for asker in askers:
-        asker.start()
-    for asker in askers:
-        asker.join()
+    # One thread for all askers: threads of one Python wait for each other, and that would be measured as the server's.
+    with selectors.DefaultSelector() as ready:
+        for seed in range(ASKERS):
+            one = Asker(host, int(port), path, seed)
+            ready.register(one.connection, selectors.EVENT_READ, one)
+            one.ask()
+        until = time.perf_counter() + SECONDS
+        while time.perf_counter() < until:
+            for key, _ in ready.select(1.0):
+                took = key.data.hear()
+                if took is not None:
+                    taken.append(took)
+                    key.data.ask()
+        for key in list(ready.get_map().values()):
+            key.data.connection.close()
     return taken
 
 

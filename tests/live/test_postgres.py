@@ -6,7 +6,7 @@ import psycopg
 import pytest
 
 from sanqu.ground.city import City
-from sanqu.lines.live.standing import standing_of
+from sanqu.lines.live.standing import say_flowing, set_state, standing_of
 from sanqu.lines.quarantine import list_quarantine
 from tests.conftest import database_url
 from tests.live.conftest import READINGS, Flow, make_line, rows, until
@@ -61,6 +61,16 @@ def test_a_table_that_is_empty_yet_is_followed_from_its_first_row(city: City, so
     source.execute("INSERT INTO wells VALUES (1, 'a', 1, NULL, NULL)")
     until(lambda: same(followed, source))
     flow.stop()
+
+
+def test_whoever_carries_a_line_does_not_say_that_it_flows_while_it_is_loaded(followed: City) -> None:
+    # The load waits until it is let go, and it is let go because of its state.
+    set_state(followed, "wells", "loading")
+    say_flowing(followed, "wells")
+    assert standing_of(followed, "wells").state == "loading"
+    set_state(followed, "wells", "waiting")
+    say_flowing(followed, "wells")
+    assert standing_of(followed, "wells").state == "flowing"
 
 
 def test_changes_of_one_key_in_one_transaction_end_as_they_end_at_the_source(followed: City, flow: Flow, source: psycopg.Connection) -> None:

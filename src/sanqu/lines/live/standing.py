@@ -109,6 +109,12 @@ def set_state(city: City, name: str, state: str) -> None:
         conn.execute(SET_STATE, (state, state, name, state))
 
 
+def say_flowing(city: City, name: str) -> None:
+    """A line flows from now on, unless it is being loaded: whoever loads it waits for it to be let go, and says itself when it flows."""
+    with city.db.connection() as conn:
+        conn.execute(SET_STATE + " AND state <> 'loading'", ("flowing", "flowing", name, "flowing"))
+
+
 def stop(city: City, name: str, fault: SanquError, leg: Leg, pause: float | None = None) -> None:
     """A line stopped on a `leg` of its way; it is tried again after `pause` seconds, or ever later while it does not mend."""
     cause = fault.record() | {"leg": LEGS.get(fault.code, leg)}

@@ -195,7 +195,7 @@ class Traffic:
                 self._begun.discard(name)
                 gatherer = self._gatherers.get(name)
                 if not sources.needs_gatherer(held.line) or (gatherer is not None and gatherer.task is not None and not gatherer.task.done()):
-                    await asyncio.to_thread(standing.set_state, self.city, name, "flowing")
+                    await asyncio.to_thread(standing.say_flowing, self.city, name)
 
     async def _look_at_sources(self, client: Client, locks: Locks, wanted: dict[str, Wanted]) -> None:
         for name, held in list(self._gatherers.items()):
