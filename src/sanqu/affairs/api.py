@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from sanqu.affairs.catalogue import Offered, catalogue_of, search
 from sanqu.affairs.certificates import verify
+from sanqu.affairs.cross_api import router as cross_router
 from sanqu.affairs.filing import New, file_at_window, file_online, held_for, subject_of
 from sanqu.affairs.filings import Wanted, find_filing, items_for, list_filings, my_filings, shown_values
 from sanqu.affairs.materials import asked_of, values_held
@@ -25,14 +26,22 @@ from sanqu.sharing.my_data import Identity, consent_to
 router = APIRouter(tags=["办事 · Services"])
 
 
+def routers() -> tuple[APIRouter, ...]:
+    """The room's interfaces."""
+    return cross_router, router
+
+
 class Sent(BaseModel):
-    """What is filed. `picked` says which row of a dataset is meant; `client_id` makes what is sent twice one filing."""
+    """What is filed. `picked` says which row of a dataset is meant; `client_id` makes what is sent twice one filing; `agreed` consents
+    to sending it to the city that handles it.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
     form: dict[str, Any] = Field(default_factory=dict)
     picked: dict[str, int] = Field(default_factory=dict)
     client_id: str | None = Field(default=None, max_length=60)
+    agreed: bool = False
 
 
 class SentAtWindow(Sent):
@@ -99,13 +108,13 @@ def held(city: InCity, asker: SignedIn, code: str) -> dict[str, Any]:
 @router.post("/api/affairs/things/{code}/filings", status_code=201, summary="申报 · File a thing")
 def file_it(city: InCity, asker: SignedIn, code: str, said: Annotated[Sent, Body(openapi_examples=EXAMPLE)]) -> dict[str, Any]:
     """File it for oneself; fields left out take what the city holds. What does not fit is named with 400, each field and material."""
-    return filing_facts(file_online(city, asker, code, New(said.form, {}, frozenset(), said.picked, said.client_id)).filing)
+    return filing_facts(file_online(city, asker, code, New(said.form, {}, frozenset(), said.picked, said.client_id, said.agreed)).filing)
 
 
 @router.post("/api/affairs/window/{code}", status_code=201, summary="窗口申报 · File at the window")
 def file_at(city: InCity, asker: SignedIn, code: str, said: Annotated[SentAtWindow, Body(openapi_examples=AT_WINDOW)]) -> dict[str, Any]:
     """File for a person at the window; the answer holds a follow-up code, once, where they have no account."""
-    new = New(said.form, {}, frozenset(said.seen), said.picked, said.client_id)
+    new = New(said.form, {}, frozenset(said.seen), said.picked, said.client_id, said.agreed)
     who = catalogue_of(city).find(code).thing.who
     filed = file_at_window(city, asker, code, Identity(who, said.id_number.strip().upper()), new)
     return filing_facts(filed.filing) | {"code": filed.code}

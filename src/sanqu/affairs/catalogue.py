@@ -10,6 +10,7 @@ from psycopg.types.json import Jsonb
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic import Field as Given
 
+from sanqu.affairs.records import AWAY
 from sanqu.cases.conditions import parse_condition
 from sanqu.cases.forms import Field as FormField
 from sanqu.ground.city import City
@@ -18,7 +19,8 @@ from sanqu.ground.errors import BadInput, not_found
 from sanqu.ground.i18n import Text
 
 Who = Literal["person", "enterprise"]
-CODE = r"^[a-z][a-z0-9-]{0,39}$"
+# With room for the city before a matter of a partner.
+CODE = r"^[a-z][a-z0-9-]{0,59}$"
 # The process of a matter that is applied for on its own.
 ALONE = "affairs-matter"
 
@@ -28,6 +30,10 @@ ON CONFLICT (kind, code) DO UPDATE SET position = excluded.position, body = excl
 """
 DROP = "UPDATE affairs_entry SET active = false WHERE kind = %s AND code <> ALL(%s)"
 ALL = "SELECT kind, code, body, active FROM affairs_entry ORDER BY position"
+ELSEWHERE = """
+SELECT p.code AS partner, p.title_zh, p.title_en, o.body, o.active AND p.active AS active
+FROM affairs_partner p LEFT JOIN affairs_offer o ON o.partner = p.code ORDER BY p.code, o.position
+"""
 
 
 class Item(BaseModel):
@@ -107,7 +113,7 @@ class Result(BaseModel):
 
 
 class Matter(BaseModel):
-    """One matter (事项) with its guide (办事指南). `city` is another city of the nine where it is handled there; empty: here."""
+    """One matter (事项) with its guide (办事指南). `cross`: it is offered to partner cities (跨省通办); `city`: the one that handles it, empty: here."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -127,6 +133,7 @@ class Matter(BaseModel):
     result: Result | None = None
     # Whether it can be applied for on its own.
     alone: bool = False
+    cross: bool = False
     city: str = ""
     keywords: tuple[str, ...] = ()
 
@@ -237,7 +244,13 @@ def _check_names(found: Catalogue) -> None:
     for matter in found.matter:
         if strange := sorted({*matter.items, *(matter.result.shows if matter.result else ())} - items):
             raise _unfit(f"{matter.code}.items", f"there is no field {strange[0]}")
+        if matter.cross and not matter.alone:
+            raise _unfit(f"{matter.code}.cross", "other cities may file only what is applied for on its own")
+        if matter.city:
+            raise _unfit(f"{matter.code}.city", "matters of other cities come from those cities")
     for thing in found.thing:
+        if thing.city:
+            raise _unfit(f"{thing.code}.city", "matters of other cities come from those cities")
         if strange := sorted(set(thing.matters) - matters.keys()):
             raise _unfit(f"{thing.code}.matters", f"there is no matter {strange[0]}")
         if thing.code in matters and matters[thing.code].alone:
@@ -278,15 +291,19 @@ class Offer:
     matters: Mapping[str, Matter]
     things: Mapping[str, Thing]
     retired: frozenset[str]
+    # What partner cities handle, and what these are called.
+    away: Mapping[str, Offered]
+    cities: Mapping[str, Text]
 
     def offered(self) -> list[Offered]:
-        """What may be applied for: things, then matters that stand alone."""
-        return [self.find(code) for code in self.things if code not in self.retired] + [
-            self.find(matter.code) for matter in self.matters.values() if matter.alone and matter.code not in self.retired
-        ]
+        """What may be applied for: things, then matters that stand alone, then those of partner cities."""
+        alone = [matter.code for matter in self.matters.values() if matter.alone]
+        return [self.find(code) for code in (*self.things, *alone, *self.away) if code not in self.retired]
 
     def find(self, code: str) -> Offered:
-        """The thing `code`, or the matter that is applied for on its own; raises `NotFound`."""
+        """The thing `code`, or the matter that is applied for on its own, here or in a partner city; raises `NotFound`."""
+        if code in self.away:
+            return self.away[code]
         thing = self.things.get(code) or self._alone(code)
         if thing is None:
             raise not_found(Text(zh="可以办理的事", en="thing that can be applied for"), code[:80])
@@ -296,20 +313,16 @@ class Offer:
 
     def _alone(self, code: str) -> Thing | None:
         matter = self.matters.get(code)
-        if matter is None or not matter.alone:
-            return None
-        return Thing(
-            code=matter.code, title=matter.title, about=matter.about, who=matter.who, matters=(matter.code,), process=ALONE,
-            promised=f"{max(1, round(matter.days.promised))}wd", city=matter.city, keywords=matter.keywords,
-        )  # fmt: skip
+        return _as_thing(matter, ALONE) if matter is not None and matter.alone else None
 
     def titles(self) -> dict[str, Text]:
         """The titles of all that was ever offered, by code."""
-        return {matter.code: matter.title for matter in self.matters.values()} | {thing.code: thing.title for thing in self.things.values()}
+        things = [*self.things.values(), *(one.thing for one in self.away.values())]
+        return {matter.code: matter.title for matter in self.matters.values()} | {thing.code: thing.title for thing in things}
 
     def matter(self, code: str) -> Matter:
         """The matter `code`; raises `NotFound`."""
-        found = self.matters.get(code)
+        found = self.away[code].matters[0] if code in self.away else self.matters.get(code)
         if found is None:
             raise not_found(Text(zh="事项", en="matter"), code[:80])
         return found
@@ -318,13 +331,30 @@ class Offer:
 def catalogue_of(city: City) -> Offer:
     """The catalogue of the city."""
     rows = city.db.all(ALL)
+    elsewhere = city.db.all(ELSEWHERE)
+    away = [(_away(row["body"]), bool(row["active"])) for row in elsewhere if row["body"]]
     by_kind = {kind: {str(row["code"]): row["body"] for row in rows if row["kind"] == kind} for kind in ("item", "matter", "thing")}
     return Offer(
         {code: Item.model_validate(body) for code, body in by_kind["item"].items()},
         {code: Matter.model_validate(body) for code, body in by_kind["matter"].items()},
         {code: Thing.model_validate(body) for code, body in by_kind["thing"].items()},
-        frozenset(str(row["code"]) for row in rows if not row["active"] and row["kind"] != "item"),
+        frozenset([str(row["code"]) for row in rows if not row["active"] and row["kind"] != "item"] + [one.code for one, active in away if not active]),
+        {one.code: one for one, _ in away},
+        {str(row["partner"]): Text(zh=row["title_zh"], en=row["title_en"]) for row in elsewhere},
     )
+
+
+def _away(body: Mapping[str, Any]) -> Offered:
+    """A matter that a partner city handles, as it was kept."""
+    matter = Matter.model_validate(body["matter"])
+    return Offered(_as_thing(matter, AWAY), (matter,), tuple(Item.model_validate(one) for one in body["items"]))
+
+
+def _as_thing(matter: Matter, process: str) -> Thing:
+    return Thing(
+        code=matter.code, title=matter.title, about=matter.about, who=matter.who, matters=(matter.code,), process=process,
+        promised=f"{max(1, round(matter.days.promised))}wd", city=matter.city, keywords=matter.keywords,
+    )  # fmt: skip
 
 
 def search(found: Iterable[Offered], text: str = "", who: str = "") -> list[Offered]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -12,10 +12,11 @@ from psycopg.errors import UniqueViolation
 from psycopg.types.json import Jsonb
 
 from sanqu.affairs.catalogue import ALONE, Offered, catalogue_of
+from sanqu.affairs.crossing import send_amended, send_filing
 from sanqu.affairs.held import NOTHING, Held, identity_of, read_held, window_unit
 from sanqu.affairs.materials import Checked, check
 from sanqu.affairs.records import COLUMNS, Channel, Filing, filing_from
-from sanqu.cases.files import add_file, read_photo
+from sanqu.cases.files import add_file, keep_file, read_photo
 from sanqu.cases.hours import due_of, hours_of
 from sanqu.cases.records import person_label
 from sanqu.cases.start import start_case
@@ -33,28 +34,32 @@ from sanqu.sharing.my_data import Identity, has_consented
 PROMISED = re.compile(r"(\d+)(wd|wh|wm)")
 ADD = """
 INSERT INTO affairs_filing (number, thing, city, channel, applicant, holder, subject_kind, subject, form, origins, materials, taken_by, code_hash,
-    client_id, state, submitted, accepted, by_rule, due, legal_days, visits_before)
+    client_id, state, submitted, accepted, by_rule, due, legal_days, visits_before, origin, origin_number)
 VALUES (%(number)s, %(thing)s, %(city)s, %(channel)s, %(applicant)s, %(holder)s, %(kind)s, %(subject)s, %(form)s, %(origins)s, %(materials)s,
-    %(taken_by)s, %(code_hash)s, %(client_id)s, %(state)s, %(at)s, %(accepted)s, %(by_rule)s, %(due)s, %(legal_days)s, %(visits_before)s)
+    %(taken_by)s, %(code_hash)s, %(client_id)s, %(state)s, %(at)s, %(accepted)s, %(by_rule)s, %(due)s, %(legal_days)s, %(visits_before)s, %(origin)s, %(origin_number)s)
 """
 ONE = f"SELECT {COLUMNS} FROM affairs_filing f WHERE f.number = %s"
 BY_CLIENT = f"SELECT {COLUMNS} FROM affairs_filing f WHERE f.client_id = %s"
 KNOWN_AS = "SELECT person FROM sharing_identity WHERE kind = %s AND value = %s ORDER BY created LIMIT 1"
 AMEND = "UPDATE affairs_filing SET form = %s, origins = %s, materials = %s WHERE number = %s"
-AMENDING = "SELECT id FROM case_task t WHERE t.case_id = (SELECT id FROM case_case WHERE number = %s) AND name = 'amend' AND state = 'ready'"
+AMENDING = "SELECT id, case_id FROM case_task t WHERE t.case_id = (SELECT id FROM case_case WHERE number = %s) AND name = 'amend' AND state = 'ready'"
 ID_NUMBER = re.compile(r"\d{17}[\dX]")
 LONGEST_CLIENT_ID = 100
 
 
 @dataclass(frozen=True)
 class New:
-    """What is filed: the form as said, photos of papers by the material's code, papers that the window has seen, which rows were picked."""
+    """What is filed: the form as said, photos of papers by the material's code, papers that the window has seen, which rows were picked.
+
+    `agreed`: the applicant consents to it being sent to the city that handles it.
+    """
 
     form: Mapping[str, Any]
     photos: Mapping[str, bytes]
     seen: frozenset[str] = frozenset()
     picked: Mapping[str, int] | None = None
     client_id: str | None = None
+    agreed: bool = False
 
 
 @dataclass(frozen=True)
@@ -93,7 +98,7 @@ def file_online(city: City, asker: Asker, code: str, new: New, *, at: datetime |
         raise Refused(
             "affairs.sign-in", Text(zh="登录后才能办理", en="Sign in to file it"), Text(zh="登录后再办", en="Sign in first"), code, status=401
         )
-    return _file(city, asker, asker, offered, subject_of(city, asker, offered), New(new.form, new.photos, frozenset(), new.picked, new.client_id), "online", at)
+    return _file(city, asker, asker, offered, subject_of(city, asker, offered), replace(new, seen=frozenset()), "online", at)
 
 
 def file_at_window(city: City, officer: Asker, code: str, subject: Identity, new: New, *, at: datetime | None = None) -> Filed:
@@ -136,10 +141,14 @@ def _file(
     client_id = f"{applicant.label.split('/', 1)[0]}:{new.client_id}"[:LONGEST_CLIENT_ID] if new.client_id else None
     if client_id and (row := city.db.one(BY_CLIENT, (client_id,))) is not None:
         return Filed(filing_from(row))
+    if offered.thing.city:
+        _check_sending(city, offered, new)
     checked, photos = _checked(city, offered, subject, new, at)
     try:
         with city.db.connection() as conn:
-            filed = _keep(city, conn, actor, applicant, offered, subject, checked, channel, client_id, at)
+            filed = keep_filing(city, conn, actor, applicant, offered, subject, checked, channel, client_id, at)
+            if offered.thing.city:
+                send_filing(city, conn, actor, filed.filing, new.photos, at)
     except UniqueViolation:
         row = city.db.one(BY_CLIENT, (client_id,))
         if row is None:
@@ -148,6 +157,23 @@ def _file(
     for title, content in photos:
         add_file(city, actor, filed.filing.number, "photo", content, name=title)
     return filed
+
+
+def _check_sending(city: City, offered: Offered, new: New) -> None:
+    """Raise `BadInput` without consent to sending it to the city that handles it, `Conflict` where that does no more."""
+    offer = catalogue_of(city)
+    if offered.code in offer.retired:
+        raise Conflict(
+            "affairs.cross-ended", Text(zh="对方城市现在不办这个事项", en="The other city does not handle this matter now"),
+            Text(zh="看还有哪些事项可以跨省办", en="Look at what may be filed for other cities"), offered.code,
+        )  # fmt: skip
+    if not new.agreed:
+        where = offer.cities[offered.thing.city]
+        what = Text(zh=f"没有同意把申报发给{where.zh}", en=f"Sending it to {where.in_('en')} was not consented to")
+        raise BadInput(
+            "affairs.cross-consent", what, Text(zh="同意后再提交；不同意就不能跨省办", en="Consent, and send it again; else it cannot be handled there"),
+            offered.code, facts={"fields": {"agreed": what.model_dump()}},
+        )  # fmt: skip
 
 
 def _checked(city: City, offered: Offered, subject: Identity, new: New, at: datetime) -> tuple[Checked, list[tuple[str, bytes]]]:
@@ -161,12 +187,13 @@ def _checked(city: City, offered: Offered, subject: Identity, new: New, at: date
     return checked, [(titles.get(code, code), content) for code, content in new.photos.items()]
 
 
-def _keep(
+def keep_filing(
     city: City, conn: Connection, actor: Asker, applicant: Asker, offered: Offered, subject: Identity, checked: Checked, channel: Channel,
-    client_id: str | None, at: datetime,
+    client_id: str | None, at: datetime, origin: tuple[str, str] = ("", ""),
 ) -> Filed:  # fmt: skip
+    """Start the case of a filing that was checked, and keep the filing beside it; `origin` is the city that sent it, and its number there."""
     window = window_unit(city)
-    code = fresh_code() if applicant is SYSTEM else None
+    code = fresh_code() if applicant is SYSTEM and not origin[0] else None
     case = start_case(
         city, applicant, offered.thing.process, offered.thing.title.zh, f"thing:{offered.code}", window, _data_of(offered, checked, window),
         conn=conn, at=at,
@@ -184,6 +211,7 @@ def _keep(
             # What is complete by rule was accepted in the step that started the case, before this row was there.
             "accepted": at if checked.complete else None, "by_rule": checked.complete,
             "due": due_of(at, int(count[1]), count[2], hours_of(city.settings)).at, "legal_days": offered.legal_days, "visits_before": offered.visits_before,
+            "origin": origin[0], "origin_number": origin[1],
         },
     )  # fmt: skip
     row = conn.execute(ONE, (case.number,)).fetchone()
@@ -210,7 +238,7 @@ def amender(city: City, asker: Asker, filing: Filing) -> Asker:
     """In whose name `asker` may amend a filing: their own, or the city's for one who walked in; raises `NotFound` for others."""
     if filing.applicant == person_label(asker):
         return asker
-    if filing.applicant == SYSTEM.label and works_at_window(city, asker):
+    if filing.applicant == SYSTEM.label and not filing.origin and works_at_window(city, asker):
         return SYSTEM
     raise not_found(Text(zh="您可以补正的申办件", en="filing that you may amend"), filing.number)
 
@@ -220,10 +248,24 @@ def amend(city: City, asker: Asker, filing: Filing, new: New, said: str, *, at: 
 
     Raises `NotFound` for others, `Conflict` when it is not asked for, and what filing raises.
     """
-    actor = amender(city, asker, filing)
-    at = at or now()
+    actor, at = amender(city, asker, filing), at or now()
+    held = held_for(city, catalogue_of(city).find(filing.thing), _subject_of(filing), new.picked)
+    with city.db.connection() as conn:
+        form, seen = keep_amended(city, conn, actor, asker, filing, held, new, said, at)
+        if filing.city:
+            send_amended(city, conn, filing, form, seen, new.photos, said, at)
+
+
+def _subject_of(filing: Filing) -> Identity:
+    return Identity("person" if filing.subject_kind == "person" else "enterprise", filing.subject)
+
+
+def keep_amended(
+    city: City, conn: Connection, actor: Asker, asker: Asker, filing: Filing, held: Held, new: New, said: str, at: datetime,
+) -> tuple[dict[str, Any], list[str]]:  # fmt: skip
+    """Keep what was added and let the case move on, in the caller's transaction; returns the form and the papers that were seen."""
     offered = catalogue_of(city).find(filing.thing)
-    row = city.db.one(AMENDING, (filing.number,))
+    row = conn.execute(AMENDING, (filing.number,)).fetchone()
     if row is None:
         raise Conflict(
             "affairs.amending",
@@ -233,14 +275,11 @@ def amend(city: City, asker: Asker, filing: Filing, new: New, said: str, *, at: 
         )
     # Papers that were brought before stand.
     before = {code: one["how"] for code, one in filing.materials.items() if one["how"] in ("given", "seen")}
-    for content in new.photos.values():
-        read_photo(content)
-    held = held_for(city, offered, Identity("person" if filing.subject_kind == "person" else "enterprise", filing.subject), new.picked)
     brought = {**before, **dict.fromkeys(new.photos, "given"), **dict.fromkeys(new.seen, "seen")}
     checked = check(offered, held, {**filing.form, **new.form}, brought, at.astimezone(CITY_ZONE).date())
     titles = {one.code: one.title.zh for one in offered.materials}
     for code, content in new.photos.items():
-        add_file(city, asker, filing.number, "photo", content, name=titles.get(code, code))
-    with city.db.connection() as conn:
-        conn.execute(AMEND, (Jsonb(checked.form), Jsonb(checked.origins), Jsonb(checked.materials), filing.number))
-        complete_task(city, actor, row["id"], {"amended": said or "已补正"}, conn=conn, at=at)
+        keep_file(conn, asker, row["case_id"], "photo", content, name=titles.get(code, code), at=at)
+    conn.execute(AMEND, (Jsonb(checked.form), Jsonb(checked.origins), Jsonb(checked.materials), filing.number))
+    complete_task(city, actor, row["id"], {"amended": said or "已补正"}, conn=conn, at=at)
+    return checked.form, [code for code, one in checked.materials.items() if one["how"] == "seen"]

@@ -145,6 +145,9 @@ def items_for(city: City, asker: Asker, filing: Filing, offered: Offered) -> tup
     """The fields of a filing that its reader may see: all for the applicant and the window, else those of their department's matters."""
     if filing.applicant == person_label(asker) or works_at_window(city, asker):
         return offered.items
+    if filing.city:
+        # No department here handles it.
+        return ()
     above = window_unit(city).rpartition("-")[0]
     with city.db.connection() as conn:
         reach = set(reach_of(conn, asker)["reach"])

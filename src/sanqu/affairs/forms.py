@@ -35,7 +35,7 @@ def new_from(said: Mapping[str, str], photos: Mapping[str, bytes]) -> New:
     return New(
         {name.removeprefix(FIELD): value for name, value in said.items() if name.startswith(FIELD)},
         {name.removeprefix(PHOTO): value for name, value in photos.items() if name.startswith(PHOTO)},
-        frozenset(name.removeprefix(SEEN) for name in said if name.startswith(SEEN)), picked_in(said), said.get("client_id") or None,
+        frozenset(name.removeprefix(SEEN) for name in said if name.startswith(SEEN)), picked_in(said), said.get("client_id") or None, said.get("agreed") == "true",
     )  # fmt: skip
 
 

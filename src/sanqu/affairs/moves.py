@@ -12,6 +12,7 @@ from typing import Any
 
 from sanqu.affairs.catalogue import ALONE, Offered, catalogue_of
 from sanqu.affairs.certificates import issue
+from sanqu.affairs.crossing import send_news
 from sanqu.affairs.records import COLUMNS, OPEN, PROCESSES, Filing, filing_from
 from sanqu.cases.hooks import Shown, on_end, on_service, on_show, on_task
 from sanqu.cases.notices import colleagues, tell
@@ -66,13 +67,18 @@ def _tell(conn: Connection, case: Case, zh: str, en: str) -> None:
     tell(conn, [case.applicant], moment(), Text(zh=f"{zh}：{case.title}", en=f"{en}: {case.title}"), f"/affairs/filings/{case.number}")
 
 
-def _accepted(_city: City, conn: Connection, case: Case) -> None:
+def _accepted(city: City, conn: Connection, case: Case) -> None:
     conn.execute(ACCEPTED, {"at": moment(), "number": case.number})
     _tell(conn, case, "已受理", "Accepted")
+    send_news(city, conn, filing_in(conn, case.number), "accepted", moment())
 
 
-def _ask_more(_city: City, conn: Connection, case: Case) -> None:
-    conn.execute(AMENDING, {"number": case.number, "outcome": str(case.data.get("note") or "")})
+def _ask_more(city: City, conn: Connection, case: Case) -> None:
+    note, filing = str(case.data.get("note") or ""), filing_in(conn, case.number)
+    conn.execute(AMENDING, {"number": case.number, "outcome": note})
+    if filing is not None and filing.origin:
+        send_news(city, conn, filing, "asked-more", moment(), note)
+    _tell(conn, case, "请补正", "More is asked for")
 
 
 def _amended(_city: City, conn: Connection, case: Case) -> None:
@@ -102,15 +108,20 @@ def _offered(city: City, case: Case) -> Offered:
 
 def _end_consent(conn: Connection, offered: Offered, filing: Filing) -> None:
     """What was consented to for this filing is read no more, unless another of the same thing goes on."""
+    if filing.origin or filing.city:
+        # Nothing was read for it here.
+        return
     if conn.execute(OTHERS, (filing.thing, filing.subject, filing.number, list(OPEN))).fetchone() is None:
         end_consent(conn, offered.datasets, offered.code, filing.subject)
 
 
 def _refuse(city: City, conn: Connection, case: Case) -> None:
-    filing = filing_in(conn, case.number)
+    note, filing = str(case.data.get("note") or ""), filing_in(conn, case.number)
     if filing is not None:
         _end_consent(conn, _offered(city, case), filing)
-    conn.execute(DONE, {"state": "refused", "at": moment(), "number": case.number, "outcome": str(case.data.get("note") or "")})
+        if filing.origin:
+            send_news(city, conn, filing, "refused", moment(), note)
+    conn.execute(DONE, {"state": "refused", "at": moment(), "number": case.number, "outcome": note})
     _tell(conn, case, "不予办理", "Not granted")
 
 
@@ -124,6 +135,14 @@ def _issue(city: City, conn: Connection, case: Case) -> None:
             issue(city, conn, offered, matter, filing, f"{above}-{matter.department}", at)
     _end_consent(conn, offered, filing)
     conn.execute(DONE, {"state": "done", "at": at, "number": case.number, "outcome": ""})
+    _tell(conn, case, "已办结，请取证并评价", "Done; take the certificates, and rate it")
+    if filing.origin:
+        send_news(city, conn, filing, "granted", at)
+
+
+def _granted(_city: City, conn: Connection, case: Case) -> None:
+    """The city that handles it has granted it; its certificates came with the word of it."""
+    conn.execute(DONE, {"state": "done", "at": moment(), "number": case.number, "outcome": ""})
     _tell(conn, case, "已办结，请取证并评价", "Done; take the certificates, and rate it")
 
 
@@ -153,6 +172,8 @@ def _ended(city: City, conn: Connection, case: Case) -> None:
         _end_consent(conn, _offered(city, case), filing)
         why = str(case.data.get("withdrawn_because") or "")
         conn.execute(DONE, {"state": "withdrawn", "at": moment(), "number": case.number, "outcome": why})
+        # Where it was sent from, the case that waits hears that nothing is granted.
+        send_news(city, conn, filing, "refused" if filing.origin else "withdrawn", moment(), why)
 
 
 def _shown(_city: City, _asker: Asker, case: Case) -> Shown:
@@ -161,7 +182,7 @@ def _shown(_city: City, _asker: Asker, case: Case) -> Shown:
 
 for _process in PROCESSES:
     for _name, _does in {
-        "ask-more": _ask_more, "amended": _amended, "accepted": _accepted, "settle": _settle, "refuse": _refuse, "issue": _issue,
+        "ask-more": _ask_more, "amended": _amended, "accepted": _accepted, "settle": _settle, "refuse": _refuse, "issue": _issue, "granted": _granted,
         "rated": _rated, "replied": _replied, "rerated": _rerated,
     }.items():  # fmt: skip
         on_service(_process, _name, _does)

@@ -14,12 +14,14 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from sanqu.affairs.catalogue import Offered, catalogue_of, search
 from sanqu.affairs.certificates import certificates_held, certificates_of
+from sanqu.affairs.crossing import certificates_away
 from sanqu.affairs.filing import amend, amender, file_online, held_for, subject_of, works_at_window
 from sanqu.affairs.filings import course_of, find_filing, items_for, my_filings, shown_values
 from sanqu.affairs.forms import FIELD, form_of, new_from, picked_in, span_of
 from sanqu.affairs.held import NOTHING, Held, identity_of, sources_of, window_unit
 from sanqu.affairs.knowing import known_of
 from sanqu.affairs.materials import asked_of, names_of, values_held
+from sanqu.affairs.partners import letters_sent
 from sanqu.affairs.records import Filing
 from sanqu.affairs.saved import days_taken, ratings, saved
 from sanqu.cases.files import files_in
@@ -46,18 +48,19 @@ TextField = Annotated[str, Form()]
 def routers() -> tuple[APIRouter, ...]:
     """All of the room's pages; those with fixed addresses before those of things."""
     # Imported here: the window shows the same forms as these pages.
-    from sanqu.affairs import certificate_pages, subsidy_pages, window_pages
+    from sanqu.affairs import certificate_pages, cross_pages, subsidy_pages, window_pages
 
-    return window_pages.router, subsidy_pages.router, certificate_pages.router, router
+    return window_pages.router, subsidy_pages.router, certificate_pages.router, cross_pages.router, router
 
 
 @router.get("/affairs")
 def catalogue_page(request: Request, city: InCity, asker: Asking, page: Paging, q: str = "", who: str = "") -> HTMLResponse:
     """What can be done here: things first, then matters of their own."""
-    found = search(catalogue_of(city).offered(), q[:100], who if who in ("person", "enterprise") else "")
+    offer = catalogue_of(city)
+    found = search(offer.offered(), q[:100], who if who in ("person", "enterprise") else "")
     shown = found[page.offset : page.offset + page.limit]
     window = asker.signed_in and works_at_window(city, asker)
-    return render(request, "affairs/catalogue.html", offered=shown, total=len(found), page=page, q=q, who=who, window=window)
+    return render(request, "affairs/catalogue.html", offered=shown, total=len(found), page=page, q=q, who=who, window=window, cities=offer.cities)
 
 
 @router.get("/affairs/matters")
@@ -103,9 +106,12 @@ def matter_page(request: Request, city: InCity, code: str) -> HTMLResponse:
     """The guide of a matter (办事指南)."""
     offer = catalogue_of(city)
     matter = offer.matter(code)
-    unit = f"{_above(city)}-{matter.department}"
+    away = offer.away.get(code)
+    unit = f"{_above(city)}-{matter.department}" if away is None else matter.city
+    units = units_named(city, {unit}) if away is None else offer.cities
+    items = offer.items if away is None else {item.name: item for item in away.items}
     things = [one for one in offer.offered() if matter in one.matters]
-    return render(request, "affairs/matter.html", matter=matter, unit=unit, units=units_named(city, {unit}), things=things, items=offer.items)
+    return render(request, "affairs/matter.html", matter=matter, unit=unit, units=units, things=things, items=items)
 
 
 @router.get("/affairs/mine")
@@ -113,8 +119,12 @@ def mine_page(request: Request, city: InCity, asker: SignedIn, page: Paging) -> 
     """What I filed, and the certificates that are mine."""
     filings, total = my_filings(city, asker, limit=page.limit, offset=page.offset)
     certificates, _ = certificates_held(city, [one.value for one in identities_of(city, asker)], limit=50)
-    context: dict[str, Any] = {"filings": filings, "total": total, "page": page, "things": catalogue_of(city).titles(), "at": now()}
-    return render(request, "affairs/mine.html", **context, certificates=certificates, today=_today(), **TOOLS)
+    offer = catalogue_of(city)
+    context: dict[str, Any] = {
+        "filings": filings, "total": total, "page": page, "things": offer.titles(), "cities": offer.cities, "at": now(), "certificates": certificates,
+        "away": certificates_away(city, filings), "today": _today(),
+    }  # fmt: skip
+    return render(request, "affairs/mine.html", **context, **TOOLS)
 
 
 def _today() -> Any:
@@ -149,7 +159,8 @@ def show_filing(
     at_task: UUID | None = None, code: str = "",
 ) -> HTMLResponse:  # fmt: skip
     """The page of a filing; with `fault`, what is wrong with the form of `at_task` that was `filled` in; by `code`, for its holder."""
-    offered, course = catalogue_of(city).find(filing.thing), course_of(city, filing)
+    offer = catalogue_of(city)
+    offered, course = offer.find(filing.thing), course_of(city, filing)
     mine = bool(code) or filing.applicant == person_label(asker)
     items = offered.items if code else items_for(city, asker, filing, offered)
     with city.db.connection() as conn:
@@ -158,14 +169,17 @@ def show_filing(
         ]  # fmt: skip
     units = {*(task.unit for task in course.tasks), filing.rated_unit}
     people = {step.actor for step in course.steps} | {task.done_by for task in course.tasks if task.done_by}
+    whole = mine or len(items) == len(offered.items)
     context: dict[str, Any] = {
+        "cities": offer.cities, "away": certificates_away(city, [filing]) if whole else [],
+        "unsent": letters_sent(city, "waiting", filing=filing.number)[0] if filing.city or filing.origin else [],
         "filing": filing, "offered": offered, "course": course, "items": items, "values": shown_values(items, filing), "mine": mine, "code": code,
         "open_tasks": acting, "done_tasks": [task for task in course.tasks if task.state == "done"], "fault": fault, "filled": filled or {},
-        "at_task": at_task, "certificates": certificates_of(city, filing) if mine or len(items) == len(offered.items) else [], "today": _today(), "at": now(),
+        "at_task": at_task, "certificates": certificates_of(city, filing) if whole else [], "today": _today(), "at": now(),
         "units": units_named(city, units), "names": persons_named(city, people), "days": days_taken(filing, hours_of(city.settings)), "case": course.case,
         # Photos of papers are for those who see the whole form.
         "files": files_in(city, course.case) if not code and len(items) == len(offered.items) else [],
-        "may_amend": filing.applicant == SYSTEM.label and not code and works_at_window(city, asker),
+        "may_amend": filing.applicant == SYSTEM.label and not filing.origin and not code and works_at_window(city, asker),
     }  # fmt: skip
     return render(request, "affairs/filing.html", fault.status if fault else 200, **context, **TOOLS)
 
@@ -224,7 +238,9 @@ def thing_page(request: Request, city: InCity, code: str) -> HTMLResponse:
     above = _above(city)
     sources = sources_of(city, offered)
     units: set[str | None] = {*(f"{above}-{matter.department}" for matter in offered.matters), *(one.unit for one in sources)}
-    return render(request, "affairs/thing.html", offered=offered, above=above, units=units_named(city, units), sources=sources)
+    return render(
+        request, "affairs/thing.html", offered=offered, above=above, units=units_named(city, units), sources=sources, cities=catalogue_of(city).cities
+    )
 
 
 @router.get("/affairs/{code}/apply")
@@ -251,6 +267,7 @@ def form_page(
         "materials": offered.materials, "sources": sources, "titles": {one.dataset: one.title for one in sources}, "fault": fault, "said": said,
         "units": units_named(city, {one.unit for one in sources}), "known": known_of(offered.thing.facts, names), "filing": filing, "window": window,
         "rows": {dataset: rows for dataset, rows in held.rows.items() if len(rows) > 1}, "picked": picked_in(said),
+        "cities": catalogue_of(city).cities,
         "given": {code for code, one in filing.materials.items() if one["how"] in ("given", "seen")} if filing else set(),
     }  # fmt: skip
     return render(request, "affairs/apply.html", fault.status if fault else 200, **context, **TOOLS)

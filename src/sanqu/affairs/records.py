@@ -14,12 +14,14 @@ OPEN = ("submitted", "amending", "handling")
 Origin = Literal["held", "typed", "differs"]
 
 # The processes of things; the file of each lies in `processes/`.
-PROCESSES = ("affairs-open-shop", "affairs-newborn", "affairs-retirement", "affairs-property", "affairs-matter")
+PROCESSES = ("affairs-open-shop", "affairs-newborn", "affairs-retirement", "affairs-property", "affairs-matter", "affairs-elsewhere")
+# The process of a matter that another city handles, and the message by which its case hears from there.
+AWAY, ELSEWHERE = "affairs-elsewhere", "elsewhere"
 SUBSIDY = "affairs-subsidy"
 
 COLUMNS = """f.number, f.thing, f.city, f.channel, f.applicant, f.holder, f.subject_kind, f.subject, f.form, f.origins, f.materials, f.taken_by,
     f.state, f.submitted, f.accepted, f.by_rule, f.done, f.due, f.outcome, f.legal_days, f.visits_before, f.rating, f.rating_note, f.rated_unit,
-    f.followed, f.reply, f.rerating"""
+    f.followed, f.reply, f.rerating, f.city_number, f.origin, f.origin_number"""
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,7 @@ class Filing:
     """One filing. `subject` is the ID number or enterprise code of whom it is for; `origins` say of each field where it came from.
 
     `materials` say of each that was asked how it was met: `held` (and by which dataset), `given`, `seen` at the window, `stated`.
+    `city` is the partner city that handles it, under `city_number`; `origin` the one that sent it here, where it is `origin_number`.
     """
 
     number: str
@@ -56,6 +59,9 @@ class Filing:
     followed: datetime | None
     reply: str
     rerating: int | None
+    city_number: str
+    origin: str
+    origin_number: str
 
     @property
     def fields_held(self) -> int:

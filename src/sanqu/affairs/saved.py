@@ -12,9 +12,10 @@ from sanqu.cases.hours import Hours, hours_of, working_time_between
 from sanqu.ground.city import City
 from sanqu.ground.clock import CITY_ZONE
 
+# What another city sent here is counted there, where its applicant is.
 DONE = f"""
 SELECT {COLUMNS} FROM affairs_filing f
-WHERE f.state = 'done' AND (%(since)s::timestamptz IS NULL OR f.done >= %(since)s) AND (%(until)s::timestamptz IS NULL OR f.done < %(until)s)
+WHERE f.state = 'done' AND f.origin = '' AND (%(since)s::timestamptz IS NULL OR f.done >= %(since)s) AND (%(until)s::timestamptz IS NULL OR f.done < %(until)s)
 ORDER BY f.done LIMIT 100000
 """
 RATINGS = """

@@ -44,7 +44,7 @@ def window_page(request: Request, city: InCity, asker: SignedIn, page: Paging) -
     offer = catalogue_of(city)
     context: dict[str, Any] = {
         "filings": found, "total": total, "page": page, "wanted": wanted, "said": request.query_params, "offered": offer.offered(),
-        "things": offer.titles(), "states": ("open", *STATES), "at": now(),
+        "things": offer.titles(), "cities": offer.cities, "states": ("open", *STATES), "at": now(),
     }  # fmt: skip
     return render(request, "affairs/window.html", **context, **TOOLS)
 

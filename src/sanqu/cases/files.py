@@ -18,6 +18,7 @@ from sanqu.cases.records import Case, person_label
 from sanqu.cases.steps import hold
 from sanqu.ground.city import City
 from sanqu.ground.clock import CITY_ZONE, now
+from sanqu.ground.database import Connection
 from sanqu.ground.errors import BadInput, Conflict, not_found
 from sanqu.ground.i18n import Text
 from sanqu.ground.people.askers import Asker
@@ -81,29 +82,36 @@ def add_file(
     Of what a photo says of itself only time and place are kept, beside it; it is written anew without them. Raises `NotFound`,
     `BadInput` for what is too large or no picture, whatever it calls itself, `Conflict` for a case that has ended or has enough.
     """
-    at = at or now()
     found = find_case(city, asker, number)
-    picture = read_photo(content) if kind == "photo" else read_signature(content)
     with city.db.connection() as conn:
-        case = hold(conn, found.id).case
-        counted = conn.execute(COUNT, (case.id,)).fetchone()
-        if case.state != "open" or (counted and counted["n"] >= MOST_FILES):
-            raise Conflict(
-                "cases.files",
-                Text(zh="办件已办结，或附件已满", en="The case has ended, or has enough files"),
-                Text(zh=f"在办的办件至多 {MOST_FILES} 个附件", en=f"An open case has at most {MOST_FILES} files"),
-                f"case:{number}",
-            )
-        if task is not None and conn.execute(IN_CASE, (task, case.id)).fetchone() is None:
-            raise not_found(Text(zh="任务", en="task"), str(task))
-        kept = CaseFile(
-            uuid4(), task, kind, name.replace("\0", "").strip()[:200] or kind, picture.media_type, hashlib.sha256(picture.content).hexdigest(),
-            picture.taken, picture.lon, picture.lat, at, person_label(asker), len(picture.content),
-        )  # fmt: skip
-        conn.execute(ADD, {**kept.__dict__, "case": case.id, "content": picture.content})
-        facts = {"kind": kind, "sha256": kept.digest, "bytes": kept.bytes}
-        note_step(conn, case, at, asker.label, "filed", task=task, facts=facts)
-        return kept
+        return keep_file(conn, asker, found.id, kind, content, name=name, task=task, at=at)
+
+
+def keep_file(
+    conn: Connection, asker: Asker, case_id: UUID, kind: Kind, content: bytes, *, name: str = "", task: UUID | None = None, at: datetime | None = None,
+) -> CaseFile:  # fmt: skip
+    """What `add_file` does, in the caller's transaction, for a case that the asker may know of."""
+    at = at or now()
+    picture = read_photo(content) if kind == "photo" else read_signature(content)
+    case = hold(conn, case_id).case
+    counted = conn.execute(COUNT, (case.id,)).fetchone()
+    if case.state != "open" or (counted and counted["n"] >= MOST_FILES):
+        raise Conflict(
+            "cases.files",
+            Text(zh="办件已办结，或附件已满", en="The case has ended, or has enough files"),
+            Text(zh=f"在办的办件至多 {MOST_FILES} 个附件", en=f"An open case has at most {MOST_FILES} files"),
+            f"case:{case.number}",
+        )
+    if task is not None and conn.execute(IN_CASE, (task, case.id)).fetchone() is None:
+        raise not_found(Text(zh="任务", en="task"), str(task))
+    kept = CaseFile(
+        uuid4(), task, kind, name.replace("\0", "").strip()[:200] or kind, picture.media_type, hashlib.sha256(picture.content).hexdigest(),
+        picture.taken, picture.lon, picture.lat, at, person_label(asker), len(picture.content),
+    )  # fmt: skip
+    conn.execute(ADD, {**kept.__dict__, "case": case.id, "content": picture.content})
+    facts = {"kind": kind, "sha256": kept.digest, "bytes": kept.bytes}
+    note_step(conn, case, at, asker.label, "filed", task=task, facts=facts)
+    return kept
 
 
 def files_in(city: City, case: Case) -> list[CaseFile]:

@@ -20,6 +20,9 @@ app = typer.Typer(add_completion=False)
 
 # Rooms register their jobs when these are imported.
 ROOMS_WITH_JOBS = (
+    "sanqu.affairs.letters",
+    "sanqu.affairs.moves",
+    "sanqu.affairs.partners",
     "sanqu.cases.deadlines",
     "sanqu.cases.pausing",
     "sanqu.cases.timers",

@@ -55,6 +55,8 @@ EXAMPLES: tuple[tuple[str, str, Any], ...] = (
     ("/api/catalog/harvest", "name", "province"),
     ("/api/catalog/harvest", "run", 1),
     ("/api/catalog/search", "q", "柑橘"),
+    ("/api/affairs/cross/", "partner", "3611"),
+    ("/api/affairs/cross/", "state", "waiting"),
     ("/api/affairs/programmes", "code", "high-tech-award"),
     ("/api/affairs", "code", "open-shop"),
     ("/api/affairs/certificates", "number", "BL330820260000001"),
@@ -108,6 +110,9 @@ BODIES: dict[tuple[str, str], Any] = {
         "kind": "unique", "title": {"zh": "同一证号同一日只发一次", "en": "A permit is issued once on a day"}, "items": ["permit_id", "given_on"],
     },
     ("post", "/api/lines/quarantine/{row}/mend"): {"value": "12.5"},
+    ("put", "/api/affairs/cross/partners/{partner}"): {
+        "title": {"zh": "上饶", "en": "Shangrao"}, "address": "https://city.example.org", "key": "mBqRhUa6t0y3mR2m0y8c0fC9O6Qm2rZ0kq1mYl2j0kE=",
+    },
     ("post", "/api/share/{dataset}"): {"keys": ["g01", "g02"]},
     ("post", "/api/live/{line}/devices"): {"name": "station-7"},
     ("put", "/api/lanes/{lane}"): {"weight": 4, "rows_per_second": None},
