@@ -9,6 +9,7 @@ from datetime import timedelta
 
 import httpx
 import pytest
+from playwright.sync_api import Browser, Page, expect
 
 from sanqu.affairs.catalogue import catalogue_of
 from sanqu.affairs.crossing import certificates_away
@@ -30,9 +31,14 @@ from sanqu.ground.i18n import Text
 from sanqu.ground.ledger import integrate, read_entries
 from sanqu.ground.people.askers import SYSTEM, Asker
 from sanqu.ground.people.persons import add_person, asker_for
+from sanqu.ground.people.sessions import make_link
 from sanqu.ground.people.units import Unit, save_units
 from sanqu.sharing.my_data import identify
 from tests.affairs.conftest import Hall, picture
+from tests.affairs.test_pages import PHONE, UNLABELLED, WIDER
+from tests.web.conftest import browser
+
+__all__ = ["browser"]
 
 STATEMENT = "x3308-insurance-statement"
 ID_NUMBER = "990802199908080019"
@@ -240,6 +246,49 @@ def test_a_partner_is_kept_with_its_key_and_refused_with_another(pair: Pair, mak
         assert fault.value.code == f"affairs.{place}"
     # Whoever cannot be reached now is kept, with the cause.
     assert keep_partner(pair.home, pair.admin, NewPartner("3607", Text(zh="抚州", en="Fuzhou"), "http://127.0.0.1:9", pinned.key)).cause is not None
+
+
+def test_an_administrator_pins_a_city_and_somebody_files_on_a_phone(pair: Pair, browser: Browser) -> None:
+    home = find_partner(pair.there.city, "3611").address
+
+    def enter(asker: Asker, phone: bool = False) -> Page:
+        page = browser.new_context(base_url=home, locale="zh-CN", viewport=PHONE if phone else None).new_page()  # type: ignore[arg-type]
+        assert asker.user_id is not None
+        with pair.home.db.connection() as conn:
+            link = make_link(conn, asker.user_id, SYSTEM)
+        page.goto(f"/sign-in/{link}")
+        page.get_by_role("button", name="以此链接登录").click()
+        expect(page.get_by_role("link", name=asker.name)).to_be_visible()
+        return page
+
+    admin = enter(pair.admin)
+    admin.goto("/affairs/partners")
+    for label, value in (("城市代码", "3308"), ("中文名", "衢州"), ("地址", pair.address), ("公钥（base64）", ourselves(pair.home).key)):
+        admin.get_by_label(label, exact=True).fill(value)
+    admin.get_by_role("button", name="核对并登记").click()
+    expect(admin.get_by_role("alert")).to_contain_text("签名不是登记的公钥签的")
+    admin.get_by_label("公钥（base64）").fill(ourselves(pair.there.city).key)
+    admin.get_by_role("button", name="核对并登记").click()
+    expect(admin.get_by_role("alert")).to_have_count(0)
+    page = enter(pair.applicant, phone=True)
+    page.goto("/affairs")
+    page.get_by_role("link", name="跨省通办 · 衢州办理").click()
+    page.get_by_role("link", name="办理", exact=True).click()
+    assert page.evaluate(UNLABELLED) == [] and page.evaluate(WIDER) <= 0
+    for label, value in (("申请人姓名", "样例甲"), ("参保时间", "2015-03-01"), ("累计缴费月数", "120"), ("用途说明", "落户")):
+        page.get_by_label(label).fill(value)
+    page.get_by_label("身份证复印件（照片）").set_input_files({"name": "id.jpg", "mimeType": "image/jpeg", "buffer": picture()})
+    page.get_by_role("button", name="提交", exact=True).click()
+    expect(page.locator("main .wrong")).to_contain_text("没有同意")
+    page.get_by_label("身份证复印件（照片）").set_input_files({"name": "id.jpg", "mimeType": "image/jpeg", "buffer": picture()})
+    page.get_by_label("我同意").check()
+    page.get_by_role("button", name="提交", exact=True).click()
+    expect(page.get_by_role("heading", level=1)).to_contain_text("衢州办理")
+    admin.goto("/affairs/partners")
+    admin.get_by_role("button", name="立即发送到期的").click()
+    expect(admin.get_by_role("cell", name="已送达")).to_be_visible()
+    for one in (admin, page):
+        one.context.close()
 
 
 def make_city_with_code(make_city: Callable[[], City]) -> City:
