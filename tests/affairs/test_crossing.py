@@ -194,6 +194,10 @@ def test_a_city_that_is_away_gets_the_letter_later_and_once(pair: Pair) -> None:
     # Another letter under the same number is refused.
     other = seal(pair.home, "3308", "withdrawn", kept["number"], {"filing": filing.number, "note": ""}, now())
     assert httpx.post(pair.address + PLACE, content=other.encode()).status_code == 409
+    # So is the same filing under another.
+    body = json.loads(json.loads(kept["letter"])["body"])
+    again = httpx.post(pair.address + PLACE, content=seal(pair.home, "3308", "filing", "e" * 32, body, now()).encode())
+    assert json.loads(json.loads(again.text)["body"])["cause"]["code"] == "affairs.letter-twice"
     assert pair.handled(filing).state == "submitted"
 
 

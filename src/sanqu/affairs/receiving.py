@@ -41,6 +41,7 @@ SENT_BY_US = f"SELECT {COLUMNS} FROM affairs_filing f WHERE f.number = %s AND f.
 SENT_BY_THEM = f"SELECT {COLUMNS} FROM affairs_filing f WHERE f.origin_number = %s AND f.origin = %s FOR UPDATE OF f"
 KEEP_CERTIFICATE = """
 INSERT INTO affairs_certificate_away (partner, number, filing, code, text, signature, at) VALUES (%s, %s, %s, %s, %s, %s, %s)
+ON CONFLICT DO NOTHING
 """
 CASE = "SELECT id FROM case_case WHERE number = %s"
 MOST_CERTIFICATES = 20
@@ -164,6 +165,11 @@ def _file(hand: Hand) -> str:
     value = str(subject.get("value", ""))[:64]
     if subject.get("kind") != offered.thing.who or not value or (offered.thing.who == "person" and ID_NUMBER.fullmatch(value) is None):
         raise _unfit("subject")
+    if hand.conn.execute(SENT_BY_THEM, (hand.text("filing", 40), hand.letter.sender)).fetchone() is not None:
+        raise Conflict(
+            "affairs.letter-twice", Text(zh="这件已经在另一封信里送来", en="The filing came in another letter before"),
+            Text(zh="看它在这里到了哪一步", en="Look at where it stands here"), hand.text("filing", 40),
+        )  # fmt: skip
     photos, channel = _photos(hand), body.get("channel")
     if channel not in ("online", "window"):
         raise _unfit("channel")
