@@ -41,9 +41,8 @@ class Hall:
         said = self._said(attempt, attempt.asks)
         if attempt.twin:
             other = self._said(attempt, attempt.twin)
-            assert self._shape(said) == self._shape(other), (
-                f"{attempt.name}: a right guess is answered otherwise than a wrong one"
-            )
+            right, wrong = self._shape(said), self._shape(other)
+            assert right == wrong, f"{attempt.name}: a right guess is answered otherwise than a wrong one: {right}, {wrong}"
 
     def newcomer(self, attempt: Attempt) -> Asker:
         """An asker whom nothing was told yet."""

@@ -21,7 +21,7 @@ from typing import Any
 
 import httpx
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from nats.js.api import StreamConfig
 
@@ -545,6 +545,7 @@ def test_pauses_grow_and_end_at_ten_minutes(tries: int, first: float, chance: fl
 
 
 @given(said=st.text(max_size=40) | st.integers(0, 10**9).map(str))
+@example(said="²")
 def test_whatever_retry_after_says_is_a_wait_within_an_hour_or_nothing(said: str) -> None:
     found = retry_after({"retry-after": said}, datetime.now(UTC))
     assert found is None or 0 <= found <= 3600

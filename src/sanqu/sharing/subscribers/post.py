@@ -140,7 +140,7 @@ def _refuse_status(answer: httpx.Response, url: str) -> None:
 def retry_after(headers: Mapping[str, str], at: datetime) -> float | None:
     """Seconds that `Retry-After` asks for (a number, or a moment), at most an hour; None where it says nothing."""
     said = headers.get("retry-after", "").strip()
-    if said.isdigit():
+    if said.isascii() and said.isdigit():
         return min(LONGEST_WAIT, float(said))
     try:
         moment = parsedate_to_datetime(said)
