@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from contextvars import ContextVar
-from datetime import datetime
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +15,7 @@ from sanqu.cases.hooks import Shown, on_end, on_service, on_show, on_task
 from sanqu.cases.notices import colleagues, tell
 from sanqu.cases.records import Case
 from sanqu.ground.city import City
-from sanqu.ground.clock import now
+from sanqu.ground.clock import moment
 from sanqu.ground.database import Connection
 from sanqu.ground.i18n import Text
 from sanqu.ground.people.askers import Asker
@@ -38,24 +35,6 @@ DONE = "UPDATE affairs_filing SET state = %(state)s, done = %(at)s, outcome = %(
 RATED = "UPDATE affairs_filing SET rating = %(rating)s, rating_note = %(note)s, rated_unit = %(unit)s WHERE number = %(number)s"
 REPLIED = "UPDATE affairs_filing SET reply = %(reply)s, followed = %(at)s WHERE number = %(number)s"
 RERATED = "UPDATE affairs_filing SET rerating = %(rating)s WHERE number = %(number)s"
-
-_moment: ContextVar[datetime | None] = ContextVar("moment", default=None)
-
-
-@contextmanager
-def at_moment(at: datetime) -> Iterator[None]:
-    """Date what the steps within write by `at`: for days that are played through."""
-    token = _moment.set(at)
-    try:
-        yield
-    finally:
-        _moment.reset(token)
-
-
-def moment() -> datetime:
-    """When the step is being taken."""
-    return _moment.get() or now()
-
 
 def filing_in(conn: Connection, number: str) -> Filing | None:
     """The filing beside a case; None in the step that starts it, before it is there."""

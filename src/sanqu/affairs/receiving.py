@@ -16,7 +16,7 @@ from sanqu.affairs.filing import ID_NUMBER, New, keep_amended, keep_filing
 from sanqu.affairs.held import NOTHING
 from sanqu.affairs.letters import Letter, own_code, refused, seal, sender_of, unseal
 from sanqu.affairs.materials import check
-from sanqu.affairs.moves import ACCEPTED, at_moment
+from sanqu.affairs.moves import ACCEPTED
 from sanqu.affairs.partners import find_partner
 from sanqu.affairs.records import COLUMNS, ELSEWHERE, OPEN, Filing, filing_from
 from sanqu.cases.files import keep_file, read_photo
@@ -24,7 +24,7 @@ from sanqu.cases.notices import tell
 from sanqu.cases.timers import send_message
 from sanqu.cases.work import withdraw_case
 from sanqu.ground.city import City
-from sanqu.ground.clock import CITY_ZONE, now
+from sanqu.ground.clock import CITY_ZONE, at_moment, now
 from sanqu.ground.database import Connection
 from sanqu.ground.errors import BadInput, Conflict, NotFound, SanquError, not_found
 from sanqu.ground.i18n import Text

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -17,7 +15,7 @@ from sanqu.governance.places import Place
 from sanqu.governance.records import COLUMNS, OPEN, PROCESS, Event, event_from
 from sanqu.governance.responsible import handlers_at
 from sanqu.ground.city import City
-from sanqu.ground.clock import now
+from sanqu.ground.clock import moment
 from sanqu.ground.database import Connection
 from sanqu.ground.errors import BadInput
 from sanqu.ground.i18n import Text
@@ -68,24 +66,6 @@ def tell_reporters(conn: Connection, event: Event, at: datetime, zh: str, en: st
     followers = [event_from(row) for row in conn.execute(FOLLOWERS, (event.number,))]
     for one in (event, *followers):
         tell(conn, [one.reporter], at, Text(zh=f"{zh}：{one.title}", en=f"{en}: {one.title}"), f"/my/events/{one.number}")
-
-
-_moment: ContextVar[datetime | None] = ContextVar("moment", default=None)
-
-
-@contextmanager
-def at_moment(at: datetime) -> Iterator[None]:
-    """Date what the steps within write by `at`: for days that are replayed."""
-    token = _moment.set(at)
-    try:
-        yield
-    finally:
-        _moment.reset(token)
-
-
-def moment() -> datetime:
-    """When the step is being taken."""
-    return _moment.get() or now()
 
 
 def _accepted(_city: City, conn: Connection, case: Case) -> Mapping[str, Any]:

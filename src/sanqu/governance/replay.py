@@ -15,11 +15,10 @@ from uuid import UUID
 
 from sanqu.cases.work import complete_task
 from sanqu.governance.matters import Matter, list_matters
-from sanqu.governance.moves import at_moment
 from sanqu.governance.report import NewEvent, report_event
 from sanqu.governance.sample_events import GRIDS, Drawn, draw_reports
 from sanqu.ground.city import City
-from sanqu.ground.clock import CITY_ZONE, now
+from sanqu.ground.clock import CITY_ZONE, at_moment, now
 from sanqu.ground.database import Connection
 from sanqu.ground.errors import BadInput
 from sanqu.ground.i18n import Text
