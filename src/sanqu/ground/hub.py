@@ -30,7 +30,8 @@ class Listening:
     async def next(self, seconds: float) -> dict[str, Any] | None:
         """The next message, None when none came in time."""
         try:
-            return await asyncio.wait_for(self.queue.get(), seconds)
+            async with asyncio.timeout(seconds):
+                return await self.queue.get()
         except TimeoutError:
             return None
 

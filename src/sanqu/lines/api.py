@@ -128,7 +128,8 @@ async def _progress(city: City, run: int) -> AsyncIterator[str]:
             if found.state != RunState.RUNNING:
                 return
             try:
-                message = await asyncio.wait_for(wakes.get(), 1.0)
+                async with asyncio.timeout(1.0):
+                    message = await wakes.get()
                 yield f"event: progress\ndata: {json.dumps(message, ensure_ascii=False)}\n\n"
             except TimeoutError:
                 continue

@@ -23,6 +23,7 @@ from sanqu.ground.clock import now
 from sanqu.ground.database import Connection
 from sanqu.ground.errors import BadInput, SanquError, Unavailable
 from sanqu.ground.i18n import Text
+from sanqu.ground.tasks import end
 from sanqu.ground.telemetry import tracer_of
 from sanqu.lake import Commit, Hand, lake_of
 from sanqu.lines.live import standing
@@ -123,9 +124,7 @@ class Carrier:
         """Stop carrying the line called `name`."""
         held = self.drinking.pop(name, None)
         if held is not None:
-            held.flow.cancel()
-            with suppress(asyncio.CancelledError, Exception):
-                await held.flow
+            await end(held.flow)
             await asyncio.to_thread(standing.end_run, self.city, held.run, held.totals, fault)
 
     async def close(self) -> None:
@@ -164,7 +163,8 @@ class Carrier:
         while (left := self._linger()) > 0:
             self._wake.clear()
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), left)
+                async with asyncio.timeout(left):
+                    await self._wake.wait()
             await asyncio.sleep(0.002)
 
     def _linger(self) -> float:

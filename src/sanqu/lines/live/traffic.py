@@ -18,6 +18,7 @@ from nats.errors import Error as NatsError
 from sanqu.ground.city import City
 from sanqu.ground.clock import now
 from sanqu.ground.errors import SanquError
+from sanqu.ground.tasks import end
 from sanqu.lake import lake_of
 from sanqu.lake.upkeep import SMALLEST_BYTES, compact
 from sanqu.lines.live import meters, standing
@@ -243,17 +244,13 @@ class Traffic:
         with suppress(psycopg.Error, SanquError):
             await self._count()
         for carrier, task in self._carriers.values():
-            task.cancel()
-            with suppress(asyncio.CancelledError, Exception):
-                await task
+            await end(task)
             with suppress(psycopg.Error, SanquError):
                 await carrier.close()
         tasks = [held.task for held in self._gatherers.values() if held.task is not None]
         if tasks:
             _, late = await asyncio.wait(tasks, timeout=5)
-            for task in late:
-                task.cancel()
-            await asyncio.gather(*late, return_exceptions=True)
+            await end(*late)
         self._carriers.clear()
         self._gatherers.clear()
         self._versions.clear()
@@ -261,4 +258,5 @@ class Traffic:
 
 async def _pause(stopping: asyncio.Event, seconds: float) -> None:
     with suppress(TimeoutError):
-        await asyncio.wait_for(stopping.wait(), seconds)
+        async with asyncio.timeout(seconds):
+            await stopping.wait()

@@ -23,6 +23,7 @@ from sanqu.ground.clock import now
 from sanqu.ground.errors import BadInput, SanquError, Unavailable
 from sanqu.ground.i18n import Text
 from sanqu.ground.ledger import append
+from sanqu.ground.tasks import end
 from sanqu.ground.telemetry import tracer_of
 from sanqu.lake import lake_of
 from sanqu.lines.live.locks import Locks
@@ -336,9 +337,7 @@ class Deliverer:
         tasks = [asyncio.create_task(self._hear_topic(topic)) for topic in ("lake.write.>", WAKE)]
         while not self._closing.is_set():
             await asyncio.sleep(0.2)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await end(*tasks)
 
     async def _hear_topic(self, topic: str) -> None:
         while True:

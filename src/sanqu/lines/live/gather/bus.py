@@ -96,7 +96,8 @@ async def _listen(gathering: Gathering, other: Client, outlet: Outlet) -> None:
     while not gathering.stopping():
         _refuse_silence(other)
         with suppress(TimeoutError):
-            message = await asyncio.wait_for(arrived.get(), WAIT_SECONDS)
+            async with asyncio.timeout(WAIT_SECONDS):
+                message = await arrived.get()
             await outlet.put_payload(_fitting(message.data), {TRACE: _trace_of(message)})
         if arrived.empty():
             await outlet.settle()
