@@ -30,7 +30,10 @@ from sanqu.ground.packs import CityPack, find_pack, read_pack
 from sanqu.ground.people.askers import SYSTEM
 from sanqu.ground.people.persons import add_person
 from sanqu.ground.people.units import save_units
+from sanqu.indicators.assessment.appeals import declare_appeal_process
 from sanqu.indicators.keeping import read_indicator, save_indicators
+from sanqu.indicators.projects.keeping import keep_plan
+from sanqu.indicators.projects.processes import declare_plan_processes
 from sanqu.lake import Contract
 from sanqu.lines.keeping import placed, save_line
 from sanqu.lines.records import Line
@@ -72,6 +75,8 @@ def load_city(city: City, say: Callable[[str], None]) -> int | None:
     declare_event_process(city)
     declare_inspection_process(city)
     declare_report_processes(city)
+    declare_plan_processes(city)
+    declare_appeal_process(city)
     declare_thing_processes(city)
     use_glossary(city, fact(city, "glossary", []))
     return _first_administrator(city)
@@ -91,6 +96,7 @@ def _load(city: City, pack: CityPack, say: Callable[[str], None]) -> None:
         register_contract(city, Contract.from_descriptor(descriptor), SYSTEM.label)
     keep_supervision(city, pack.supervision)
     keep_reporting(city, pack.reporting)
+    keep_plan(city, pack.plan)
     if pack.affairs:
         _load_affairs(city, read_catalogue(pack.affairs), pack.decisions)
     for rule in pack.rules:
@@ -132,6 +138,9 @@ def _run_lines(city: City, pack: CityPack, say: Callable[[str], None]) -> None:
         defer(conn, "catalog.quality", once="catalog.quality", lock="city.pack")
         if pack.indicators:
             defer(conn, "indicators.evaluate", once="indicators.evaluate", lock="city.pack")
+        if pack.plan:
+            defer(conn, "indicators.projects", once="indicators.projects", lock="city.pack")
+            defer(conn, "indicators.plan-sample", once="indicators.plan-sample", lock="city.pack")
         if pack.about.get("grids"):
             defer(conn, "governance.grids", once="governance.grids", lock="city.pack")
         if pack.supervision.get("sample"):

@@ -31,6 +31,7 @@ class CityPack:
     indicators: tuple[dict[str, Any], ...]
     supervision: dict[str, Any]
     reporting: dict[str, Any]
+    plan: dict[str, Any]
     affairs: dict[str, Any]
     decisions: dict[str, str]
     glossary: tuple[tuple[str, ...], ...]
@@ -120,6 +121,7 @@ def read_pack(folder: Path) -> CityPack:
         rules=tuple(rule for file in sorted((folder / "rules").glob("*.toml")) for rule in _toml(file).get("rule", [])),
         matters=tuple(matters),
         reporting=_toml(folder / "reporting.toml") if (folder / "reporting.toml").is_file() else {},
+        plan=_toml(folder / "plan.toml") if (folder / "plan.toml").is_file() else {},
         indicators=tuple(indicators),
         supervision=_toml(folder / "supervision.toml") if (folder / "supervision.toml").is_file() else {},
         affairs=affairs,

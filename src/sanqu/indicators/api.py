@@ -8,12 +8,15 @@ from fastapi import APIRouter
 from fastapi.responses import Response
 
 from sanqu.ground.http import InCity, Paging
+from sanqu.indicators.assessment import api as assessment
 from sanqu.indicators.compare import compared
 from sanqu.indicators.keeping import figures_of, find_indicator, revisions_of, targets_of
 from sanqu.indicators.monitor import Watched, watch, watched
+from sanqu.indicators.projects import api as projects
 from sanqu.indicators.sdmx import data_csv, structure
 
 router = APIRouter(tags=["指标 · Indicators"])
+routers = (router, projects.router, assessment.router)
 
 CSV_TYPE = "application/vnd.sdmx.data+csv;version=2.0.0; charset=utf-8"
 

@@ -8,11 +8,14 @@ from fastapi.responses import HTMLResponse, Response
 from sanqu.ground.http import InCity, Language, Paging
 from sanqu.ground.i18n import say
 from sanqu.ground.pages import render
+from sanqu.indicators.assessment import pages as assessment
 from sanqu.indicators.compare import compared
 from sanqu.indicators.keeping import figures_of, find_indicator, revisions_of, targets_of
 from sanqu.indicators.monitor import Watched, chart_of, standings, to_csv, watch, watched
+from sanqu.indicators.projects import pages as projects
 
 router = APIRouter(include_in_schema=False)
+routers = (router, projects.router, assessment.router)
 
 STANDINGS = ("reached", "on-track", "lagging", "at-risk", "unknown")
 
