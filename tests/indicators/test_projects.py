@@ -41,7 +41,7 @@ from sanqu.indicators.assessment.rounds import (
     work_out,
 )
 from sanqu.indicators.assessment.scoring import count, ranks, score
-from sanqu.indicators.dataset import plan_to_lake
+from sanqu.indicators.dataset import declare_plan_datasets, plan_to_lake
 from sanqu.indicators.projects.keeping import add_task, drop_task, find_standing, keep_plan, standings, take_projects
 from sanqu.indicators.projects.lamps import lamp_of, percent_of, worst
 from sanqu.indicators.projects.processes import declare_plan_processes
@@ -65,10 +65,6 @@ MEASURES = {
 EVENTS = {
     "name": "events", "title": {"zh": "事件"}, "steward": "3308-fgw", "primaryKey": ["id"], "grade": "L2", "opening": "none",
     "fields": [{"name": "id", "type": "integer"}, {"name": "county", "type": "string"}, {"name": "closed", "type": "boolean"}],
-}  # fmt: skip
-TASKS: dict[str, Any] = {
-    "name": "plan-tasks", "title": {"zh": "任务"}, "steward": "3308-fgw", "primaryKey": ["task"], "grade": "L2", "sharing": "unconditional", "opening": "none",
-    "fields": [{"name": "task", "type": "integer"}, {"name": "unit", "type": "string"}, {"name": "percent", "type": "integer"}, {"name": "lamp", "type": "string"}],
 }  # fmt: skip
 PLAN: dict[str, Any] = {
     "bureau": "3308-fgw", "units": {"大数据局": "3308-dsj", "经信局": "3308-jxj"},
@@ -149,12 +145,13 @@ def built(postgres: str, nats: str, tmp_path_factory: pytest.TempPathFactory) ->
             "measures": "SELECT * FROM (VALUES ('p1', 1, '举措甲'), ('p1', 2, '举措乙'), ('p2', 1, '举措丙')) t(project, measure, text)",
             "events": "SELECT i AS id, CASE WHEN i % 2 = 0 THEN '330802' ELSE '330803' END AS county, i % 10 < 8 AND i % 2 = 0 OR i % 10 < 4 AS closed FROM range(100) r(i)",
         }  # fmt: skip
-        for contract in (TARGETS, MEASURES, EVENTS, TASKS):
+        for contract in (TARGETS, MEASURES, EVENTS):
             register_contract(city, Contract.from_descriptor(contract), "system", state="published")
         with lake_of(city).engine() as duck:
             for name, sql in rows.items():
                 lake_of(city).upsert(name, sql, Commit("test"), duck=duck)
         keep_plan(city, PLAN)
+        declare_plan_datasets(city, "3308-fgw")
         declare_plan_processes(city)
         declare_appeal_process(city)
         yield made
@@ -258,7 +255,7 @@ def test_only_the_bureau_asks_and_only_staff_see(government: Government) -> None
 
 
 def test_tasks_with_their_lamps_are_a_dataset_behind_the_door(government: Government) -> None:
-    assert plan_to_lake(government.city) == {"plan-tasks": 3}
+    assert plan_to_lake(government.city) == {"plan-tasks": 3, "assessment-points": 0}
     first, _ = government.tasks()
     ask_progress(government.city, government.bureau, "2026-Q3")
     made = add_task(government.city, government.data, first, "一", "330802", date(2026, 1, 1), date(2026, 12, 31))

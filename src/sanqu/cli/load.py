@@ -31,6 +31,7 @@ from sanqu.ground.people.askers import SYSTEM
 from sanqu.ground.people.persons import add_person
 from sanqu.ground.people.units import save_units
 from sanqu.indicators.assessment.appeals import declare_appeal_process
+from sanqu.indicators.dataset import declare_plan_datasets
 from sanqu.indicators.keeping import read_indicator, save_indicators
 from sanqu.indicators.projects.keeping import keep_plan
 from sanqu.indicators.projects.processes import declare_plan_processes
@@ -97,6 +98,8 @@ def _load(city: City, pack: CityPack, say: Callable[[str], None]) -> None:
     keep_supervision(city, pack.supervision)
     keep_reporting(city, pack.reporting)
     keep_plan(city, pack.plan)
+    if pack.plan:
+        declare_plan_datasets(city, str(pack.plan["bureau"]), str(pack.plan.get("subject", "")), sample="sample" in pack.plan)
     if pack.affairs:
         _load_affairs(city, read_catalogue(pack.affairs), pack.decisions)
     for rule in pack.rules:

@@ -7,16 +7,51 @@ from typing import Any
 
 import pyarrow as pa
 
+from sanqu.catalog.keeping import register_contract
 from sanqu.ground.city import City
 from sanqu.ground.jobs import job
 from sanqu.ground.people.askers import SYSTEM
 from sanqu.ground.people.units import unit
 from sanqu.indicators.assessment.rounds import league, list_rounds
 from sanqu.indicators.projects.keeping import standings
-from sanqu.lake import Commit, lake_of, quote_ident
+from sanqu.lake import Commit, Contract, lake_of, quote_ident
 from sanqu.lake.tables import table_of
 
 TASKS, POINTS = "plan-tasks", "assessment-points"
+Items = tuple[tuple[str, str, str, str], ...]
+TASK_ITEMS: Items = (
+    ("task", "integer", "任务编号", "task"), ("project", "string", "工程编号", "project"), ("project_zh", "string", "工程", "project (Chinese)"),
+    ("project_en", "string", "工程（英文）", "project (English)"), ("parent", "integer", "所属举措", "measure it belongs to"),
+    ("title_zh", "string", "任务", "task (Chinese)"), ("title_en", "string", "任务（英文）", "task (English)"), ("unit", "string", "责任单位代码", "unit"),
+    ("unit_zh", "string", "责任单位", "unit (Chinese)"), ("unit_en", "string", "责任单位（英文）", "unit (English)"), ("due", "date", "期限", "due"),
+    ("percent", "integer", "完成百分比", "percent done"), ("period", "string", "最近一期", "newest period"), ("lamp", "string", "亮灯", "lamp"),
+    ("problem", "string", "问题", "problem"), ("weight", "number", "权重", "weight"),
+)  # fmt: skip
+POINT_ITEMS: Items = (
+    ("round", "integer", "考核编号", "round"), ("scheme", "string", "办法代码", "scheme"), ("scheme_zh", "string", "办法", "scheme (Chinese)"),
+    ("scheme_en", "string", "办法（英文）", "scheme (English)"), ("period", "string", "考核期", "period"), ("state", "string", "状态", "state"),
+    ("unit", "string", "单位代码", "unit"), ("unit_zh", "string", "单位", "unit (Chinese)"), ("unit_en", "string", "单位（英文）", "unit (English)"),
+    ("rank", "integer", "名次", "rank"), ("total", "number", "总分", "total"), ("item", "string", "考核项代码", "item"), ("item_zh", "string", "考核项", "item (Chinese)"),
+    ("item_en", "string", "考核项（英文）", "item (English)"), ("points", "number", "得分", "points"), ("most", "number", "满分", "most"),
+    ("arithmetic", "string", "算式", "arithmetic"), ("sample", "boolean", "样例", "sample"),
+)  # fmt: skip
+
+
+def declare_plan_datasets(city: City, steward: str, subject: str = "", *, sample: bool = False) -> None:
+    """Register both datasets with their contracts: for all departments, not for the public."""
+    both: tuple[tuple[str, dict[str, str], dict[str, str], list[str], Items], ...] = (
+        (TASKS, {"zh": "重点工程任务进展", "en": "Tasks of the key projects"},
+         {"zh": "重点工程的举措与年度任务：责任单位、期限、完成百分比、亮灯；随确认的进展更新", "en": "Measures and yearly tasks of the key projects: unit, deadline, percent, lamp; it follows confirmed progress"}, ["task"], TASK_ITEMS),
+        (POINTS, {"zh": "考核评价得分", "en": "Points of assessments"},
+         {"zh": "已公布的考核：每个单位每一项的得分、满分与算式", "en": "Published assessments: the points of each unit for each item, with their arithmetic"}, ["round", "unit", "item"], POINT_ITEMS),
+    )  # fmt: skip
+    for name, title, about, key, items in both:
+        contract = Contract.from_descriptor({
+            "name": name, "title": title, "description": about, "steward": steward, **({"subject": subject} if subject else {}), "grade": "L2",
+            "sharing": "unconditional", "opening": "none", "sample": sample, "tags": ["规划", "重点工程"], "source": "sanqu.indicators", "primaryKey": key,
+            "fields": [{"name": one, "type": kind, "title": {"zh": zh, "en": en}} for one, kind, zh, en in items],
+        })  # fmt: skip
+        register_contract(city, contract, SYSTEM.label)
 
 
 @job("indicators.plan-to-lake", every="12 * * * *")
