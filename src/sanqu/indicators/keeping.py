@@ -19,11 +19,12 @@ from sanqu.indicators.periods import Period, parse_period
 from sanqu.indicators.records import Figure, Indicator, Target
 
 SAVE = """
-INSERT INTO indicator (code, position, body) VALUES (%s, %s, %s)
-ON CONFLICT (code) DO UPDATE SET position = excluded.position, body = excluded.body, active = true
+INSERT INTO indicator (code, position, body, origin) VALUES (%s, %s, %s, %s)
+ON CONFLICT (code) DO UPDATE SET position = excluded.position, body = excluded.body, origin = excluded.origin, active = true
 """
-DROP = "UPDATE indicator SET active = false WHERE code <> ALL(%s)"
-LIST = "SELECT body FROM indicator WHERE active ORDER BY position"
+DROP = "UPDATE indicator SET active = false WHERE code <> ALL(%s) AND origin = %s"
+LIST = "SELECT body FROM indicator WHERE active ORDER BY origin <> 'city', origin, position"
+OTHERS = "SELECT body, origin FROM indicator WHERE active AND origin <> %s"
 ONE = "SELECT body FROM indicator WHERE code = %s AND active"
 NEWEST = """
 SELECT DISTINCT ON (code, period) code, period, revision, value, basis, at FROM indicator_figure
@@ -51,16 +52,24 @@ def read_indicator(said: Mapping[str, Any]) -> Indicator:
         ) from fault
 
 
-def save_indicators(conn: Connection, indicators: Iterable[Indicator]) -> None:
-    """Let these be the city's indicators; those that are no longer among them keep their figures and are shown no more.
+def save_indicators(conn: Connection, indicators: Iterable[Indicator], origin: str = "city") -> None:
+    """Let these be the indicators of `origin` (the city itself, or a scene); those that are no longer among them keep their
+    figures and are shown no more.
 
-    Raises `BadInput` for formulas that name what is not there or go round in a circle, before anything is kept.
+    Raises `BadInput` for formulas that name what is not there or go round in a circle, and for a code that another origin has,
+    before anything is kept.
     """
     found = list(indicators)
-    in_order(found)
+    others = {row["body"]["code"]: row for row in conn.execute(OTHERS, (origin,)).fetchall()}
+    if taken := next((one.code for one in found if one.code in others), None):
+        raise BadInput(
+            "indicators.taken", Text(zh=f"指标 {taken} 已属于 {others[taken]['origin']}", en=f"The indicator {taken} belongs to {others[taken]['origin']}"),
+            Text(zh="换一个代码", en="Choose another code"), taken,
+        )  # fmt: skip
+    in_order([*found, *(Indicator.model_validate(row["body"]) for row in others.values())])
     for place, one in enumerate(found):
-        conn.execute(SAVE, (one.code, place, Jsonb(one.model_dump(mode="json"))))
-    conn.execute(DROP, ([one.code for one in found],))
+        conn.execute(SAVE, (one.code, place, Jsonb(one.model_dump(mode="json")), origin))
+    conn.execute(DROP, ([one.code for one in found], origin))
 
 
 def list_indicators(city: City) -> list[Indicator]:

@@ -1,0 +1,100 @@
+"""Samples (样例): rows that a scene brings along, as files or as SQL that makes them up, the same each time; put in by a line as all rows are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import duckdb
+
+from sanqu.ground.city import City
+from sanqu.ground.errors import BadInput
+from sanqu.ground.i18n import Text
+from sanqu.ground.people.askers import Asker
+from sanqu.lake import quote_ident
+from sanqu.lake.allowed import parse_query
+from sanqu.lines.keeping import save_line
+from sanqu.lines.records import Line, Run
+from sanqu.lines.run import run_line
+from sanqu.scenes.models import alias_of, names_of
+from sanqu.scenes.package import Scene
+
+MEMORY, THREADS = "1GB", 2
+FOLDER = "scene-samples"
+
+
+def ordered_samples(scene: Scene) -> list[str]:
+    """The datasets with samples, each after those whose rows it reads; raises `BadInput` for a round."""
+    reads = {name: _reads(scene, name) for name in scene.samples}
+    found: list[str] = []
+    while len(found) < len(reads):
+        ready = [name for name in reads if name not in found and reads[name] <= set(found)]
+        if not ready:
+            left = sorted(set(reads) - set(found))
+            raise BadInput("scenes.sample-round", Text(zh=f"样例互相引用：{'、'.join(left)}", en=f"Samples read each other in a circle: {', '.join(left)}"), Text(zh="让其中一个不引用别的", en="Let one of them read no other"), scene.name)
+        found += ready
+    return found
+
+
+def _reads(scene: Scene, name: str) -> set[str]:
+    file = scene.samples[name]
+    if not file.endswith(".sql"):
+        return set()
+    named = {alias_of(one): one for one in scene.samples}
+    return {named[alias_of(one)] for one in names_of(parse_query(scene.read(file))) if alias_of(one) in named} - {name}
+
+
+def make_samples(scene: Scene, folder: Path) -> dict[str, Path]:
+    """Make the rows of every sample as Parquet in `folder`; raises `BadInput` naming the file and what the engine says of it.
+
+    SQL runs in an engine of its own that reaches no file and no network; it sees the samples before it, and is on the allow-list.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    made: dict[str, Path] = {}
+    for name in ordered_samples(scene):
+        made[name] = folder / f"{name}.parquet"
+        _make_one(scene, name, made)
+    return made
+
+
+def _make_one(scene: Scene, name: str, made: dict[str, Path]) -> None:
+    file = scene.samples[name]
+    with duckdb.connect(":memory:", config={"memory_limit": MEMORY, "threads": THREADS}) as duck:
+        try:
+            for other, path in made.items():
+                if other != name and other in _reads(scene, name):
+                    duck.execute(f"CREATE TABLE {quote_ident(alias_of(other))} AS SELECT * FROM read_parquet(?)", [str(path)])
+            if file.endswith(".sql"):
+                duck.execute("SET enable_external_access = false")
+                duck.execute("SET lock_configuration = true")
+                rows = duck.execute(parse_query(scene.read(file)).sql("duckdb")).to_arrow_table()
+                _write(rows, made[name])
+            else:
+                reader = "read_csv(?, all_varchar = true)" if file.endswith(".csv") else "read_parquet(?)"
+                _write(duck.execute(f"SELECT * FROM {reader}", [str(scene.folder / file)]).to_arrow_table(), made[name])
+        except duckdb.Error as fault:
+            raise BadInput("scenes.sample", Text(zh=f"样例做不出来：{str(fault)[:300]}", en=f"The sample cannot be made: {str(fault)[:300]}"), Text(zh="改正这个文件", en="Mend this file"), f"{scene.name}/{file}") from fault
+
+
+def _write(rows: object, path: Path) -> None:
+    import pyarrow.parquet as pq  # type: ignore[import-untyped]
+
+    pq.write_table(rows, path)
+
+
+def load_samples(city: City, scene: Scene, datasets: dict[str, str], actor: Asker, say: Callable[[str], None] = lambda _text: None) -> dict[str, Run]:
+    """Put the samples into the datasets of the city (by the scene's name of each) through lines, checked as all rows are."""
+    files = make_samples(scene, (city.settings.home / FOLDER / scene.name).resolve())
+    found: dict[str, Run] = {}
+    for name, path in files.items():
+        if name not in datasets:
+            continue
+        line = Line.from_descriptor({
+            "name": f"{scene.name}-{name}-sample"[:100], "title": {"zh": f"{scene.about.title.zh}样例", "en": f"Samples of {scene.about.title.in_('en')}"},
+            "dataset": datasets[name], "mode": "replace", "source": {"kind": "file", "path": str(path), "format": "parquet"},
+        })  # fmt: skip
+        save_line(city, line, actor)
+        found[name] = run_line(city, line.name, actor=actor.label)
+        counts = found[name].counts
+        say(f"  {datasets[name]}: {counts.written:,} 行 rows" + (f" ✗ {counts.quarantined:,} 行被隔离 refused" if counts.quarantined else ""))
+    return found
