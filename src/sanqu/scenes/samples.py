@@ -6,13 +6,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 import duckdb
+import sqlglot
+from sqlglot import exp
+from sqlglot.errors import SqlglotError
 
 from sanqu.ground.city import City
 from sanqu.ground.errors import BadInput
 from sanqu.ground.i18n import Text
 from sanqu.ground.people.askers import Asker
 from sanqu.lake import quote_ident
-from sanqu.lake.allowed import parse_query
 from sanqu.lines.keeping import save_line
 from sanqu.lines.records import Line, Run
 from sanqu.lines.run import run_line
@@ -41,7 +43,20 @@ def _reads(scene: Scene, name: str) -> set[str]:
     if not file.endswith(".sql"):
         return set()
     named = {alias_of(one): one for one in scene.samples}
-    return {named[alias_of(one)] for one in names_of(parse_query(scene.read(file))) if alias_of(one) in named} - {name}
+    return {named[alias_of(one)] for one in names_of(sample_query(scene.read(file), file)) if alias_of(one) in named} - {name}
+
+
+def sample_query(sql: str, file: str) -> exp.Query:
+    """The one SELECT that makes a sample; raises `BadInput`. Any function may stand in it: nothing but samples is in reach of it."""
+    try:
+        found = sqlglot.parse(sql, dialect="duckdb")
+    except (SqlglotError, RecursionError) as fault:
+        place = getattr(fault, "errors", None) or [{}]
+        said = str(place[0].get("description", fault))[:200]
+        raise BadInput("scenes.sample-sql", Text(zh=f"第 {place[0].get('line', 1)} 行的 SQL 读不懂：{said}", en=f"The SQL cannot be read, line {place[0].get('line', 1)}: {said}"), Text(zh="改正这个文件", en="Mend this file"), file) from fault
+    if len(found) != 1 or not isinstance(found[0], exp.Query):
+        raise BadInput("scenes.sample-sql", Text(zh="样例是一条 SELECT", en="A sample is one SELECT"), Text(zh="改正这个文件", en="Mend this file"), file)
+    return found[0]
 
 
 def make_samples(scene: Scene, folder: Path) -> dict[str, Path]:
@@ -67,7 +82,7 @@ def _make_one(scene: Scene, name: str, made: dict[str, Path]) -> None:
             if file.endswith(".sql"):
                 duck.execute("SET enable_external_access = false")
                 duck.execute("SET lock_configuration = true")
-                rows = duck.execute(parse_query(scene.read(file)).sql("duckdb")).to_arrow_table()
+                rows = duck.execute(sample_query(scene.read(file), file).sql("duckdb")).to_arrow_table()
                 _write(rows, made[name])
             else:
                 reader = "read_csv(?, all_varchar = true)" if file.endswith(".csv") else "read_parquet(?)"

@@ -1,0 +1,134 @@
+"""`sanqu scene`: make, check, test, install, list and remove scenes."""
+
+from __future__ import annotations
+
+import json
+import re
+import tomllib
+from importlib import import_module
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from sanqu.ground.errors import BadInput
+from sanqu.ground.i18n import Text
+from sanqu.ground.people.askers import SYSTEM
+from sanqu.scenes import keeping
+from sanqu.scenes.binding import read_binding
+from sanqu.scenes.checking import check_folder
+from sanqu.scenes.installing import install as install_scene
+from sanqu.scenes.installing import uninstall
+from sanqu.scenes.package import NAME, find_scene, open_scene
+from sanqu.scenes.skeleton import make_skeleton
+from sanqu.scenes.testing import prove_scenes, throwaway
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, help="场景 · Scenes: city applications as packages")
+Home = Annotated[Path | None, typer.Option(help="数据文件夹 · the city's folder")]
+console = Console()
+
+
+def _open(home: Path | None) -> Any:
+    # The command line stands above this room; it opens the city for all of them.
+    return import_module("sanqu.cli.opening").open_city(home)
+
+
+@app.command()
+def new(name: str, folder: Annotated[Path, typer.Option(help="放在哪里 · where to put it")] = Path("scenes")) -> None:
+    """新建场景 · Make the skeleton of a scene: one dataset, a sample, a model, a rule, a page, a test; it checks and tests as it is.
+
+    例 · e.g.  sanqu scene new my-scene
+    """
+    if re.fullmatch(NAME, name) is None:
+        raise BadInput("scenes.name", Text(zh="场景名用小写字母、数字和 -，字母开头", en="A name has lower-case letters, digits and -, and begins with a letter"), Text(zh="如 my-scene", en="Such as my-scene"), name[:40])
+    made = make_skeleton(folder / name, name)
+    for file in made:
+        console.print(f"+ {file}")
+    console.print(f"✓ sanqu scene check {folder / name} && sanqu scene test {folder / name}")
+
+
+@app.command()
+def check(names: Annotated[list[str], typer.Argument(help="场景名或文件夹 · names or folders")]) -> None:
+    """检查场景 · Name every broken thing with file and line; nothing is started.
+
+    例 · e.g.  sanqu scene check citrus
+    """
+    broken = 0
+    for name in names:
+        folder = find_scene(name)
+        problems = check_folder(folder)
+        for one in problems:
+            console.print(f"[red]✗[/] {folder.name}/{one}", highlight=False, soft_wrap=True)
+        broken += len(problems)
+        if not problems:
+            console.print(f"✓ {folder.name}")
+    if broken:
+        raise typer.Exit(1)
+
+
+@app.command()
+def test(names: Annotated[list[str], typer.Argument(help="场景名或文件夹 · names or folders")]) -> None:
+    """测试场景 · Install into a city that is thrown away, load the samples, look at what each scene expects.
+
+    例 · e.g.  sanqu scene test citrus economy plan
+    """
+    folders = [find_scene(name) for name in names]
+    import_module("sanqu.web.app")
+    with throwaway() as city:
+        found = prove_scenes(city, folders, lambda text: console.print(text, highlight=False))
+    table = Table("场景 scene", "期望 expectation", "实际 found", "")
+    for one in found:
+        table.add_row(one.scene, one.name, one.found[:80], "[green]✓[/]" if one.ok else "[red]✗[/]")
+    console.print(table)
+    failed = sum(not one.ok for one in found)
+    console.print(f"{len(found) - failed} ✓ {failed} ✗")
+    if failed:
+        raise typer.Exit(1)
+
+
+@app.command()
+def install(
+    name: str, home: Home = None,
+    binding: Annotated[Path | None, typer.Option(help="绑定文件（TOML）· the binding, as a TOML file")] = None,
+    steward: Annotated[str, typer.Option(help="负责的机构代码 · the unit that answers for it")] = "",
+    samples: Annotated[bool, typer.Option(help="装入样例 · load its samples")] = False,
+) -> None:  # fmt: skip
+    """安装场景 · Install a scene, or take it to a newer version.
+
+    例 · e.g.  sanqu scene install citrus --home city --binding citrus.toml
+    """
+    said = read_binding(tomllib.loads(binding.read_text("utf-8")), str(binding)) if binding else None
+    scene = open_scene(find_scene(name))
+    with _open(home) as city:
+        one = install_scene(city, SYSTEM, scene, binding=said, steward=steward, samples=samples, say=lambda text: console.print(text, highlight=False))
+        console.print(f"✓ {one.name} {one.version} /scenes/{one.name}")
+
+
+@app.command()
+def remove(name: str, home: Home = None) -> None:
+    """卸载场景 · Take a scene away; its datasets and cases stay.
+
+    例 · e.g.  sanqu scene remove citrus --home city
+    """
+    with _open(home) as city:
+        uninstall(city, SYSTEM, name)
+        console.print(f"✓ {name}")
+
+
+@app.command("list")
+def list_scenes(home: Home = None, as_json: Annotated[bool, typer.Option("--json", help="JSON")] = False) -> None:
+    """列出场景 · The scenes that are installed.
+
+    例 · e.g.  sanqu scene list --home city
+    """
+    with _open(home) as city:
+        found = keeping.installed(city)
+    if as_json:
+        console.print_json(json.dumps([{"name": one.name, "version": one.version, "digest": one.digest, "steward": one.steward} for one in found]))
+        return
+    table = Table("场景 scene", "版本 version", "名称 title", "机构 unit", "安装于 installed")
+    for one in found:
+        table.add_row(one.name, one.version, one.title.zh, one.steward, f"{one.installed:%Y-%m-%d %H:%M}")
+    console.print(table)

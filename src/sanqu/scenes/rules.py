@@ -1,0 +1,188 @@
+"""Rules (规则) of scenes: rows that break one raise an alarm, once an incident; an alarm may open a case, and is over when its rows are gone."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import orjson
+from psycopg.types.json import Jsonb
+
+from sanqu.cases.start import start_case
+from sanqu.ground.city import City
+from sanqu.ground.clock import now
+from sanqu.ground.database import Connection
+from sanqu.ground.errors import SanquError
+from sanqu.ground.i18n import Text
+from sanqu.ground.ledger import append
+from sanqu.ground.people.askers import SYSTEM, Asker
+from sanqu.scenes.keeping import Installed, woven_of
+from sanqu.scenes.models import datasets_in, expand
+from sanqu.scenes.package import Case, Rule
+from sanqu.scenes.speaking import purpose_of, speaker_of
+from sanqu.sharing.door import Question, ask
+from sanqu.sharing.law import law_book
+
+log = logging.getLogger(__name__)
+
+MOST_ROWS = 20_000
+PLACE = re.compile(r"\{([a-z_][a-z0-9_]*)\}")
+SPAN = re.compile(r"P(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?)?")
+
+SEEN = "SELECT snapshots FROM scene_seen WHERE scene = %s AND what = %s"
+SAVE_SEEN = """
+INSERT INTO scene_seen (scene, what, snapshots, at, fault) VALUES (%s, %s, %s, %s, %s)
+ON CONFLICT (scene, what) DO UPDATE SET snapshots = excluded.snapshots, at = excluded.at, fault = excluded.fault
+"""
+OPEN = "SELECT id, key, body FROM scene_alarm WHERE scene = %s AND rule = %s AND cleared IS NULL FOR UPDATE"
+RECENT = "SELECT id FROM scene_alarm WHERE scene = %s AND rule = %s AND key = %s AND cleared > %s ORDER BY cleared DESC LIMIT 1"
+AGAIN = "UPDATE scene_alarm SET cleared = NULL, seen = %s, times = times + 1, body = %s, message = %s WHERE id = %s"
+RAISE = """
+INSERT INTO scene_alarm (scene, rule, key, severity, body, message, raised, seen) VALUES (%s, %s, %s, %s, %s, %s, %s, %s) RETURNING id
+"""
+REPEAT = "UPDATE scene_alarm SET seen = %s, times = times + 1, body = %s, message = %s WHERE id = %s"
+CLEAR = "UPDATE scene_alarm SET cleared = %s WHERE id = ANY(%s)"
+SET_CASE = "UPDATE scene_alarm SET case_number = %s WHERE id = %s"
+COLUMNS = "id, scene, rule, key, severity, body, message, times, raised, seen, cleared, case_number"
+WANTED = "scene = %(scene)s AND (%(rule)s::text IS NULL OR rule = %(rule)s) AND (NOT %(open)s OR cleared IS NULL)"
+LIST = f"SELECT {COLUMNS} FROM scene_alarm WHERE {WANTED} ORDER BY cleared IS NOT NULL, seen DESC, id DESC LIMIT %(limit)s OFFSET %(offset)s"
+COUNT = f"SELECT count(*) AS n FROM scene_alarm WHERE {WANTED}"
+
+
+@dataclass(frozen=True)
+class Alarm:
+    """One incident: the row as it was seen last, how often, since when, and until when it lasted."""
+
+    id: int
+    scene: str
+    rule: str
+    key: str
+    severity: str
+    body: Mapping[str, Any]
+    message: Text
+    times: int
+    raised: datetime
+    seen: datetime
+    cleared: datetime | None
+    case_number: str | None
+
+
+def seen_at(city: City, scene: str, what: str) -> dict[str, int] | None:
+    """The snapshots of the sources when something was worked at last; None before the first time."""
+    row = city.db.one(SEEN, (scene, what))
+    return None if row is None else dict(row["snapshots"])
+
+
+def look_at_rules(city: City, one: Installed) -> int:
+    """Look at every rule whose datasets moved since the last time; gives how many. A rule that cannot be looked at says why, the others go on."""
+    woven = woven_of(city, one)
+    looked = 0
+    for rule in woven.scene.rules:
+        sql = expand(woven, rule.sql, rule.name)
+        _, now_at = law_book(city).current(datasets_in(sql))
+        if seen_at(city, one.name, f"rule:{rule.name}") == now_at:
+            continue
+        told = None
+        try:
+            rows = ask(city, speaker_of(city, one), Question(sql, purpose_of(one), rows=MOST_ROWS, via="scenes")).table.to_pylist()
+            keep_alarms(city, one, rule, rows)
+            looked += 1
+        except SanquError as fault:
+            log.warning("scene %s, rule %s: %s", one.name, rule.name, fault.what.in_("en"))
+            told, now_at = Jsonb({"what": fault.what.model_dump(), "todo": fault.todo.model_dump()}), {}
+        with city.db.connection() as conn:
+            conn.execute(SAVE_SEEN, (one.name, f"rule:{rule.name}", Jsonb(now_at), now(), told))
+    return looked
+
+
+def keep_alarms(city: City, one: Installed, rule: Rule, rows: list[dict[str, Any]], at: datetime | None = None) -> None:
+    """Raise, repeat and clear alarms so that they are what `rows` say, in one transaction with the cases they open."""
+    moment = at or now()
+    found = {_key(rule, row): _plain(row) for row in rows}
+    with city.db.connection() as conn:
+        conn.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", (f"scene-rule:{one.name}:{rule.name}",))
+        standing = {row["key"]: row for row in conn.execute(OPEN, (one.name, rule.name)).fetchall()}
+        over = [row["id"] for key, row in standing.items() if key not in found]
+        if over:
+            conn.execute(CLEAR, (moment, over))
+        raised = 0
+        for key, row in found.items():
+            message = Jsonb(_message(rule.message, row).model_dump())
+            if key not in standing:
+                raised += _raise(city, conn, one, rule, key, row, message, moment)
+            elif standing[key]["body"] != row:
+                conn.execute(REPEAT, (moment, Jsonb(row), message, standing[key]["id"]))
+        if raised or over:
+            append(conn, kind="scenes.alarms", actor=f"scene:{one.name}", subject=f"rule:{rule.name}", facts={"raised": raised, "cleared": len(over)})
+
+
+def _raise(city: City, conn: Connection, one: Installed, rule: Rule, key: str, row: dict[str, Any], message: Jsonb, at: datetime) -> int:
+    before = conn.execute(RECENT, (one.name, rule.name, key, at - span_of(rule.quiet))).fetchone() if rule.quiet != "PT0S" else None
+    if before is not None:
+        conn.execute(AGAIN, (at, Jsonb(row), message, before["id"]))
+        return 0
+    made = conn.execute(RAISE, (one.name, rule.name, key, rule.severity, Jsonb(row), message, at, at)).fetchone()
+    assert made is not None
+    if rule.case is not None:
+        case = start_case(
+            city, SYSTEM, rule.case.process, filled(rule.case.title, row)[:200], f"alarm:{made['id']}", filled(rule.case.unit, row) or one.steward,
+            {**_case_data(rule.case, row), "alarm": made["id"], "scene": one.name}, conn=conn, at=at,
+        )  # fmt: skip
+        conn.execute(SET_CASE, (case.number, made["id"]))
+    return 1
+
+
+def _case_data(case: Case, row: Mapping[str, Any]) -> dict[str, Any]:
+    """What the process sees: a value that is just one column keeps its type."""
+    found: dict[str, Any] = {}
+    for name, template in case.data.items():
+        whole = PLACE.fullmatch(template)
+        found[name] = row.get(whole[1]) if whole else filled(template, row)
+    return found
+
+
+def filled(template: str, row: Mapping[str, Any]) -> str:
+    """A text with the values of a row in its braces; what the row does not have stays empty."""
+    return PLACE.sub(lambda place: "" if row.get(place[1]) is None else str(row[place[1]]), template)
+
+
+def places_in(template: str) -> set[str]:
+    """The columns that a text names in braces."""
+    return set(PLACE.findall(template))
+
+
+def _message(message: Text, row: Mapping[str, Any]) -> Text:
+    return Text(zh=filled(message.zh, row), en=filled(message.en, row))
+
+
+def _key(rule: Rule, row: Mapping[str, Any]) -> str:
+    return "\x1f".join("" if row.get(name) is None else str(row[name]) for name in rule.key)[:500]
+
+
+def _plain(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A row as JSON takes it."""
+    return dict(orjson.loads(orjson.dumps(row, default=str)))
+
+
+def span_of(said: str) -> timedelta:
+    """An ISO 8601 duration of days and less.
+
+    >>> span_of("P1DT2H")
+    datetime.timedelta(days=1, seconds=7200)
+    """
+    found = SPAN.fullmatch(said)
+    days, hours, minutes, seconds = (int(part or 0) for part in found.groups()) if found else (0, 0, 0, 0)
+    return timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
+
+
+def list_alarms(city: City, asker: Asker, scene: str, rule: str | None = None, *, only_open: bool = False, limit: int = 50, offset: int = 0) -> tuple[list[Alarm], int]:
+    """A page of a scene's alarms, open ones first, the newest first, and how many there are; for whoever works for the city."""
+    if not asker.is_staff:
+        return [], 0
+    wanted = {"scene": scene, "rule": rule, "open": only_open, "limit": limit, "offset": offset}
+    counted = city.db.one(COUNT, wanted)
+    return [Alarm(**{**row, "message": Text.model_validate(row["message"])}) for row in city.db.all(LIST, wanted)], int(counted["n"]) if counted else 0
