@@ -1,0 +1,197 @@
+"""A scene in a city: installed, bound to other names, refreshed, watched by its rules, taken away."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from sanqu.catalog.keeping import register_contract
+from sanqu.ground.city import City
+from sanqu.ground.errors import BadInput, Conflict, NotFound, Refused
+from sanqu.ground.ledger import integrate, read_entries
+from sanqu.ground.people.askers import PUBLIC, SYSTEM, Asker, Role
+from sanqu.indicators.evaluate import evaluate
+from sanqu.indicators.keeping import figures_of, list_indicators
+from sanqu.lake import Commit, Contract, lake_of
+from sanqu.lines.keeping import lines
+from sanqu.scenes.binding import read_binding
+from sanqu.scenes.commands import app
+from sanqu.scenes.installing import install, python_digest, uninstall
+from sanqu.scenes.keeping import find_installed, installed, trust, woven_of
+from sanqu.scenes.models import expand
+from sanqu.scenes.package import open_scene
+from sanqu.scenes.refreshing import refresh_all
+from sanqu.scenes.rules import list_alarms
+from sanqu.scenes.testing import look
+from sanqu.sharing.door import Question, ask
+from tests.scenes.conftest import Write
+from tests.scenes.test_package import BOUND, GARDENS
+
+INDICATOR = '[[indicator]]\ncode = "grove_area"\ntitle = { zh = "面积", en = "Area" }\nunit = { zh = "亩", en = "mu" }\nways = [{ sql = "SELECT 2026 AS period, sum(area) AS value FROM grove_orchards" }]\n'
+PROCESS = """<definitions xmlns="http://www.omg.org/spec/BPMN/20100524/MODEL" xmlns:spiffworkflow="http://spiffworkflow.org/bpmn/schema/1.0/core" id="f" targetNamespace="urn:x">
+<process id="grove-visit" name="走访" isExecutable="true"><startEvent id="s"/><sequenceFlow id="a" sourceRef="s" targetRef="visit"/>
+<userTask id="visit" name="走访"><extensionElements><spiffworkflow:properties><spiffworkflow:property name="unit" value="where"/></spiffworkflow:properties></extensionElements></userTask>
+<sequenceFlow id="b" sourceRef="visit" targetRef="e"/><endEvent id="e"/></process></definitions>"""
+STAFF = Asker(name="staff", user_id=7, held=(Role("officer", "3308-nyj", "/3308/3308-nyj/"),))
+
+
+def read(city: City, sql: str, asker: Asker = SYSTEM) -> list[tuple[object, ...]]:
+    """Rows of a query of the scene, as an asker gets them."""
+    one = find_installed(city, "grove")
+    return [tuple(row.values()) for row in ask(city, asker, Question(expand(woven_of(city, one), sql), "test")).table.to_pylist()]
+
+
+def put(city: City, name: str, rows: str) -> None:
+    with lake_of(city).engine() as duck:
+        lake_of(city).upsert(name, rows, Commit("test"), duck=duck)
+
+
+def test_a_scene_with_its_samples_does_what_it_expects(town: City, write: Write) -> None:
+    folder = write({"indicators/a.toml": INDICATOR})
+    one = install(town, SYSTEM, open_scene(folder), samples=True)
+    assert [(out.name, out.ok, out.found) for out in look(town, one, open_scene(folder))] == [("three orchards", True, "3"), ("one is small", True, "1")]
+    assert read(town, "SELECT county, area FROM large") == [("柯城区", 40.0)]
+    evaluate(town)
+    assert [figure.value for figure in figures_of(town, ["grove_area"])["grove_area"].values()] == [45.0]
+    integrate(town)
+    assert "scenes.installed" in {entry.kind for entry in read_entries(town, limit=200)}
+    # The same files again change nothing.
+    again = install(town, SYSTEM, open_scene(folder))
+    assert again.digest == one.digest and [out.ok for out in look(town, again, open_scene(folder))] == [True, True]
+
+
+def test_a_scene_is_bound_to_a_city_whose_columns_are_named_otherwise(town: City, write: Write) -> None:
+    register_contract(town, GARDENS, "test", state="published")
+    put(town, "gardens", "SELECT * FROM (VALUES (1, '柯城区', 20000.0, 1), (2, '衢江区', 2000.0, 2)) t(no, place, size, kind)")
+    folder = write()
+    install(town, SYSTEM, open_scene(folder), binding=read_binding(BOUND), samples=True)
+    assert not lake_of(town).has("grove-orchards")
+    assert read(town, "SELECT orchard, area, variety FROM grove_orchards ORDER BY 1") == [("1", 30.0, "椪柑"), ("2", 3.0, "胡柚")]
+    assert read(town, "SELECT county FROM large") == [("柯城区",)]
+    assert [alarm.message.zh for alarm in list_alarms(town, STAFF, "grove")[0]] == ["2 只有 3.0 亩"]
+
+
+def test_a_scene_cannot_read_past_the_door(town: City, write: Write) -> None:
+    closed = GARDENS.model_copy(update={"opening": "none", "sharing": "conditional", "steward": "3308-nyj"})
+    register_contract(town, closed, "test", state="published")
+    put(town, "gardens", "SELECT 1 AS no, '柯城区' AS place, 20000.0 AS size, 1 AS kind")
+    with pytest.raises((Refused, NotFound)):
+        install(town, SYSTEM, open_scene(write()), binding=read_binding(BOUND), steward="330802")
+    with pytest.raises((Refused, NotFound)):
+        read(town, "SELECT orchard FROM grove_orchards", PUBLIC)
+    # The unit that answers for the dataset may.
+    install(town, SYSTEM, open_scene(write()), binding=read_binding(BOUND), steward="3308-nyj")
+    assert read(town, "SELECT county FROM by_county", STAFF.__class__(name="s", user_id=8, held=(Role("steward", "3308-nyj", "/3308/3308-nyj/"),))) == [("柯城区",)]
+
+
+def test_a_table_is_as_strict_as_the_strictest_that_it_comes_from(town: City, write: Write) -> None:
+    graded = GARDENS.model_copy(update={"opening": "none", "fields": tuple(item.model_copy(update={"grade": "L3"}) if item.name == "size" else item for item in GARDENS.fields)})
+    register_contract(town, graded, "test", state="published")
+    install(town, SYSTEM, open_scene(write({"models/large.sql": None})), binding=read_binding(BOUND))
+    made = lake_of(town).contract("grove-by-county")
+    assert (made.opening, made.primaryKey, made.field("area").grade, made.field("county").grade) == ("none", ("county",), "L3", "L1")
+
+
+def test_only_the_groups_that_changed_are_worked_out_and_the_table_is_as_if_all_were(town: City, write: Write) -> None:
+    install(town, SYSTEM, open_scene(write({"rules/rules.toml": None, "tests/expect.toml": None})), samples=True)
+    draw = random.Random(4)
+    for round_ in range(6):
+        rows = ", ".join(f"('A{draw.randrange(9)}', '{draw.choice(['柯城区', '衢江区', '江山市'])}', {draw.randrange(40)}.0, '椪柑')" for _ in range(3))
+        put(town, "grove-orchards", f"SELECT * FROM (VALUES {rows}) t(orchard, county, area, variety) QUALIFY row_number() OVER (PARTITION BY orchard) = 1")
+        if round_ == 3:
+            with lake_of(town).engine() as duck:
+                lake_of(town).delete("grove-orchards", "SELECT orchard FROM lake.main.\"grove-orchards\" WHERE county = '江山市'", Commit("test"), duck=duck)
+        assert refresh_all(town) == {"grove": 1} and refresh_all(town) == {"grove": 0}
+        kept = read(town, "SELECT county, orchards, area FROM by_county ORDER BY county")
+        assert kept == read(town, "SELECT county, count(*) AS orchards, sum(area) AS area FROM grove_orchards GROUP BY county ORDER BY county")
+
+
+def test_an_alarm_is_one_incident_opens_one_case_and_is_over_when_its_rows_are_gone(town: City, write: Write) -> None:
+    rule = '[[rule]]\nname = "small"\ntitle = { zh = "太小", en = "Too small" }\nsql = "SELECT orchard, area, \'330802\' AS place FROM grove_orchards WHERE area < 8"\nkey = ["orchard"]\nmessage = { zh = "{orchard}", en = "{orchard}" }\ncase = { process = "grove-visit", title = "走访 {orchard}", unit = "{place}", data = { where = "{place}", area = "{area}" } }\nquiet = "PT1H"\n'
+    install(town, SYSTEM, open_scene(write({"rules/rules.toml": rule, "processes/grove-visit.bpmn": PROCESS})), samples=True)
+    (first,), count = list_alarms(town, STAFF, "grove")
+    assert count == 1 and first.case_number is not None and first.body["area"] == 5.0
+    put(town, "grove-orchards", "SELECT 'A3' AS orchard, '衢江区' AS county, 6.0 AS area, '椪柑' AS variety")
+    refresh_all(town)
+    (second,), _ = list_alarms(town, STAFF, "grove")
+    assert (second.id, second.times, second.body["area"], second.case_number) == (first.id, 2, 6.0, first.case_number)
+    put(town, "grove-orchards", "SELECT 'A3' AS orchard, '衢江区' AS county, 60.0 AS area, '椪柑' AS variety")
+    refresh_all(town)
+    assert list_alarms(town, STAFF, "grove", only_open=True) == ([], 0)
+    # Soon after, it is the same incident again: no second case.
+    put(town, "grove-orchards", "SELECT 'A3' AS orchard, '衢江区' AS county, 1.0 AS area, '椪柑' AS variety")
+    refresh_all(town)
+    (third,), _ = list_alarms(town, STAFF, "grove", only_open=True)
+    assert (third.id, third.case_number) == (first.id, first.case_number)
+    assert list_alarms(town, PUBLIC, "grove") == ([], 0)
+    cases = town.db.all("SELECT data FROM case_case WHERE process = 'grove-visit'")
+    assert [(row["data"]["where"], row["data"]["area"]) for row in cases] == [("330802", 5.0)]
+
+
+def test_bad_rows_of_a_sample_wait_in_quarantine(town: City, write: Write) -> None:
+    install(town, SYSTEM, open_scene(write({"samples/grove-orchards.csv": "orchard,county,area,variety\nA1,柯城区,-3,椪柑\nA2,柯城区,3,苹果\nA3,柯城区,9,椪柑\n", "tests/expect.toml": None})), samples=True)
+    assert read(town, "SELECT orchard FROM grove_orchards") == [("A3",)]
+
+
+def test_a_newer_version_takes_over_and_an_older_is_refused(town: City, write: Write) -> None:
+    install(town, SYSTEM, open_scene(write()), samples=True)
+    newer = write({"scene.toml": 'name = "grove"\nversion = "1.1.0"\ntitle = { zh = "果园", en = "Grove" }\nsample = true\n', "models/large.sql": "SELECT * FROM by_county WHERE area > 1"})
+    assert install(town, SYSTEM, open_scene(newer)).version == "1.1.0" and len(read(town, "SELECT county FROM large")) == 2
+    older = write({"scene.toml": 'name = "grove"\nversion = "1.0.9"\ntitle = { zh = "果园", en = "Grove" }\n'})
+    with pytest.raises(Conflict, match="does not go back"):
+        install(town, SYSTEM, open_scene(older))
+
+
+def test_scenes_need_each_other_by_range_of_versions(town: City, write: Write) -> None:
+    needing = write({"scene.toml": 'name = "press"\nversion = "1.0.0"\ntitle = { zh = "a", en = "b" }\n[needs]\ngrove = "^1.0.0"\n'} | dict.fromkeys(("models/large.sql", "models/by_county.sql", "rules/rules.toml", "tests/expect.toml", "samples/grove-orchards.csv")), [], "press")
+    with pytest.raises(Conflict, match="needs the scene grove"):
+        install(town, SYSTEM, open_scene(needing))
+    install(town, SYSTEM, open_scene(write()))
+    install(town, SYSTEM, open_scene(needing))
+    with pytest.raises(Conflict, match="press needs it"):
+        uninstall(town, SYSTEM, "grove")
+
+
+def test_python_runs_only_where_its_digest_was_allowed(town: City, write: Write) -> None:
+    scene = open_scene(write({"python/work.py": "print('hello')\n"}))
+    with pytest.raises(Refused, match="Python"):
+        install(town, SYSTEM, scene)
+    with pytest.raises(Refused):
+        trust(town, STAFF, "python", python_digest(scene))
+    trust(town, SYSTEM, "python", python_digest(scene))
+    install(town, SYSTEM, scene)
+
+
+def test_what_is_taken_away_leaves_its_data(town: City, write: Write) -> None:
+    install(town, SYSTEM, open_scene(write({"indicators/a.toml": INDICATOR})), samples=True)
+    uninstall(town, SYSTEM, "grove")
+    assert installed(town) == [] and list_indicators(town) == [] and lake_of(town).has("grove-orchards")
+    assert [line.name for line in lines(town)] == []
+    with pytest.raises(NotFound):
+        find_installed(town, "grove")
+    with pytest.raises(Refused):
+        install(town, STAFF, open_scene(write()))
+
+
+def test_a_dataset_of_the_same_name_with_other_items_is_not_touched(town: City, write: Write) -> None:
+    other = Contract.from_descriptor({"name": "grove-orchards", "title": "别的", "steward": "3308-nyj", "fields": [{"name": "x"}]})
+    register_contract(town, other, "test")
+    with pytest.raises(Conflict, match="other items"):
+        install(town, SYSTEM, open_scene(write()))
+    with pytest.raises(BadInput):
+        install(town, SYSTEM, open_scene(write()), binding=read_binding({"grove-orchards": {"dataset": "none-such", "columns": {}}}))
+
+
+def test_an_author_makes_checks_and_tests_a_scene_from_the_command_line(tmp_path: Path) -> None:
+    run = CliRunner()
+    assert run.invoke(app, ["new", "my-scene", "--folder", str(tmp_path)]).exit_code == 0
+    assert run.invoke(app, ["new", "my-scene", "--folder", str(tmp_path)]).exit_code != 0
+    assert run.invoke(app, ["check", str(tmp_path / "my-scene")]).exit_code == 0
+    done = run.invoke(app, ["test", str(tmp_path / "my-scene")])
+    assert done.exit_code == 0 and "3 ✓ 0 ✗" in done.output
+    (tmp_path / "my-scene" / "models" / "by_station.sql").write_text("SELECT nothing FROM my_scene_readings")
+    broken = run.invoke(app, ["check", str(tmp_path / "my-scene")])
+    assert broken.exit_code == 1 and "models/by_station.sql:1" in broken.output.replace("\n", "")
