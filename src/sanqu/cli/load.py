@@ -41,6 +41,7 @@ from sanqu.lines.records import Line
 from sanqu.lines.run import run_line
 from sanqu.reporting.keeping import keep_reporting
 from sanqu.reporting.processes import declare_processes as declare_report_processes
+from sanqu.scenes.pack import look_for_changes, want_scenes
 from sanqu.sharing.processes import declare_processes
 from sanqu.supervision.keeping import keep_supervision
 from sanqu.supervision.processes import declare_processes as declare_inspection_process
@@ -80,6 +81,7 @@ def load_city(city: City, say: Callable[[str], None]) -> int | None:
     declare_appeal_process(city)
     declare_thing_processes(city)
     use_glossary(city, fact(city, "glossary", []))
+    look_for_changes(city)
     return _first_administrator(city)
 
 
@@ -144,6 +146,7 @@ def _run_lines(city: City, pack: CityPack, say: Callable[[str], None]) -> None:
         if pack.plan:
             defer(conn, "indicators.projects", once="indicators.projects", lock="city.pack")
             defer(conn, "indicators.plan-sample", once="indicators.plan-sample", lock="city.pack")
+        want_scenes(city, conn, pack.about.get("scenes", []))
         if pack.about.get("grids"):
             defer(conn, "governance.grids", once="governance.grids", lock="city.pack")
         if pack.supervision.get("sample"):

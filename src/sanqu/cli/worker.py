@@ -43,6 +43,7 @@ ROOMS_WITH_JOBS = (
     "sanqu.indicators.evaluate",
     "sanqu.indicators.plan_sample",
     "sanqu.reporting.moves",
+    "sanqu.scenes.pack",
     "sanqu.scenes.refreshing",
     "sanqu.sharing.grading",
     "sanqu.sharing.sources",
