@@ -122,7 +122,7 @@ class _Process:
 def _ran(kind: bytes, body: bytes) -> Ran:
     if kind == b"F":
         raise _fault(json.loads(body))
-    return Ran(pa.ipc.open_stream(pa.py_buffer(body)[1:]).read_all(), bool(body[0]))
+    return Ran(pa.ipc.open_stream(pa.py_buffer(body)[:-1]).read_all(), bool(body[-1]))
 
 
 def _gone() -> SanquError:
