@@ -17,11 +17,14 @@ from sanqu.ground.errors import BadInput
 from sanqu.ground.i18n import Text
 from sanqu.ground.people.askers import SYSTEM
 from sanqu.scenes import keeping
+from sanqu.scenes.archive import make_key, pack, read_key
 from sanqu.scenes.binding import read_binding
 from sanqu.scenes.checking import check_folder
 from sanqu.scenes.installing import install as install_scene
 from sanqu.scenes.installing import uninstall
-from sanqu.scenes.package import NAME, find_scene, open_scene
+from sanqu.scenes.package import NAME, broken, find_scene, open_scene
+from sanqu.scenes.registry import Order, as_rows, install_archive, install_from, read_index
+from sanqu.scenes.registry import publish as put_into
 from sanqu.scenes.skeleton import make_skeleton
 from sanqu.scenes.testing import prove_scenes, throwaway
 
@@ -94,16 +97,66 @@ def install(
     binding: Annotated[Path | None, typer.Option(help="绑定文件（TOML）· the binding, as a TOML file")] = None,
     steward: Annotated[str, typer.Option(help="负责的机构代码 · the unit that answers for it")] = "",
     samples: Annotated[bool, typer.Option(help="装入样例 · load its samples")] = False,
+    registry: Annotated[str, typer.Option(help="场景库：文件夹或网址 · a registry: folder or address")] = "",
+    trust: Annotated[bool, typer.Option(help="这一次信任发布者 · trust the publisher for this once")] = False,
 ) -> None:  # fmt: skip
-    """安装场景 · Install a scene, or take it to a newer version.
+    """安装场景 · Install a scene from a folder, a .sanqu file or a registry, or take it to a newer version.
 
-    例 · e.g.  sanqu scene install citrus --home city --binding citrus.toml
+    例 · e.g.  sanqu scene install citrus@^1.0.0 --registry https://scenes.example.org --home city --binding citrus.toml
     """
-    said = read_binding(tomllib.loads(binding.read_text("utf-8")), str(binding)) if binding else None
-    scene = open_scene(find_scene(name))
+    told: dict[str, Any] = {
+        "binding": read_binding(tomllib.loads(binding.read_text("utf-8")), str(binding)) if binding else None, "steward": steward, "samples": samples,
+        "say": lambda text: console.print(text, highlight=False),
+    }  # fmt: skip
     with _open(home) as city:
-        one = install_scene(city, SYSTEM, scene, binding=said, steward=steward, samples=samples, say=lambda text: console.print(text, highlight=False))
+        if registry:
+            one = install_from(city, SYSTEM, registry, name, Order(trusting=trust, **told))
+        elif name.endswith(".sanqu"):
+            one = install_archive(city, SYSTEM, Path(name).read_bytes(), Path(name).name, Order(trusting=trust, **told))
+        else:
+            one = install_scene(city, SYSTEM, open_scene(find_scene(name)), **told)
         console.print(f"✓ {one.name} {one.version} /scenes/{one.name}")
+
+
+@app.command()
+def publish(
+    name: str, to: Annotated[Path, typer.Option(help="场景库的文件夹 · the folder of the registry")],
+    key: Annotated[Path | None, typer.Option(help="签名的私钥 · the private key to sign with")] = None,
+) -> None:  # fmt: skip
+    """发布场景 · Check a scene, pack it into a signed archive, and put it into a registry folder.
+
+    例 · e.g.  sanqu scene publish citrus --to registry --key publisher.key
+    """
+    folder = find_scene(name)
+    if problems := check_folder(folder):
+        raise broken(folder.name, problems)
+    made = put_into(to, pack(open_scene(folder), read_key(key) if key else None))
+    console.print(f"✓ {to / made.file}  sha256 {made.sha256}", highlight=False, soft_wrap=True)
+
+
+@app.command()
+def keygen(file: Path) -> None:
+    """生成发布密钥 · Make a key to publish with; prints the public key that cities trust.
+
+    例 · e.g.  sanqu scene keygen publisher.key
+    """
+    console.print(make_key(file), highlight=False, soft_wrap=True)
+
+
+@app.command()
+def trust(
+    home: Home = None, key: Annotated[str, typer.Option(help="发布者的公钥 · a publisher's public key")] = "",
+    python: Annotated[str, typer.Option(help="允许运行的 Python 的摘要 · the digest of Python that may run")] = "", note: str = "",
+) -> None:  # fmt: skip
+    """信任 · Trust a publisher's key, or allow the Python of a scene by its digest.
+
+    例 · e.g.  sanqu scene trust --home city --key mBqRhUa6t0y3mR2m0y8c0fC9O6Qm2rZ0kq1mYl2j0kE=
+    """
+    with _open(home) as city:
+        for kind, value in (("key", key), ("python", python)):
+            if value:
+                keeping.trust(city, SYSTEM, kind, value, note)
+                console.print(f"✓ {kind} {value}", highlight=False, soft_wrap=True)
 
 
 @app.command()
@@ -118,11 +171,17 @@ def remove(name: str, home: Home = None) -> None:
 
 
 @app.command("list")
-def list_scenes(home: Home = None, as_json: Annotated[bool, typer.Option("--json", help="JSON")] = False) -> None:
-    """列出场景 · The scenes that are installed.
+def list_scenes(
+    home: Home = None, as_json: Annotated[bool, typer.Option("--json", help="JSON")] = False,
+    registry: Annotated[str, typer.Option(help="场景库：文件夹或网址 · a registry: folder or address")] = "",
+) -> None:  # fmt: skip
+    """列出场景 · The scenes that are installed, or those of a registry.
 
     例 · e.g.  sanqu scene list --home city
     """
+    if registry:
+        _list_registry(registry, as_json)
+        return
     with _open(home) as city:
         found = keeping.installed(city)
     if as_json:
@@ -131,4 +190,15 @@ def list_scenes(home: Home = None, as_json: Annotated[bool, typer.Option("--json
     table = Table("场景 scene", "版本 version", "名称 title", "机构 unit", "安装于 installed")
     for one in found:
         table.add_row(one.name, one.version, one.title.zh, one.steward, f"{one.installed:%Y-%m-%d %H:%M}")
+    console.print(table)
+
+
+def _list_registry(registry: str, as_json: bool) -> None:
+    entries = read_index(registry)
+    if as_json:
+        console.print_json(json.dumps(as_rows(entries)))
+        return
+    table = Table("场景 scene", "版本 version", "名称 title", "公钥 key")
+    for one in entries:
+        table.add_row(one.name, one.version, one.title.get("zh", ""), one.key[:12] or "—")
     console.print(table)
