@@ -18,11 +18,12 @@ from sanqu.ground.i18n import Text
 from sanqu.ground.people.askers import SYSTEM
 from sanqu.scenes import keeping
 from sanqu.scenes.archive import make_key, pack, read_key
-from sanqu.scenes.binding import read_binding
+from sanqu.scenes.binding import read_binding, write_binding
 from sanqu.scenes.checking import check_folder
 from sanqu.scenes.installing import install as install_scene
 from sanqu.scenes.installing import uninstall
 from sanqu.scenes.package import NAME, broken, find_scene, open_scene
+from sanqu.scenes.proposing import propose
 from sanqu.scenes.registry import Order, as_rows, install_archive, install_from, read_index
 from sanqu.scenes.registry import publish as put_into
 from sanqu.scenes.skeleton import make_skeleton
@@ -116,6 +117,33 @@ def install(
         else:
             one = install_scene(city, SYSTEM, open_scene(find_scene(name)), **told)
         console.print(f"✓ {one.name} {one.version} /scenes/{one.name}")
+
+
+@app.command()
+def bind(
+    name: str, home: Home = None,
+    to: Annotated[Path | None, typer.Option(help="写到哪个文件 · the file to write the proposal to")] = None,
+) -> None:  # fmt: skip
+    """绑定建议 · Propose which datasets of this city stand for those of a scene, with a score and why; a person edits and installs it.
+
+    例 · e.g.  sanqu scene bind citrus --home city --to citrus.toml && sanqu scene install citrus --home city --binding citrus.toml
+    """
+    scene = open_scene(find_scene(name))
+    with _open(home) as city:
+        found = propose(city, SYSTEM, scene)
+    table = Table("数据集 dataset", "数据项 item", "列 column", "分 score", "依据 why")
+    for wanted, proposals in found.items():
+        if not proposals:
+            table.add_row(wanted, "—", "—", "", "没有相近的，将新建 nothing alike: made new")
+        for one in proposals[:1]:
+            for guess in one.guesses:
+                table.add_row(wanted, guess.item, f"{one.dataset}.{guess.column.column}", f"{guess.score:.2f}", "；".join(why.zh for why in guess.why))
+            for item in one.missing:
+                table.add_row(wanted, item, "[red]?[/]", "", "必填，没有找到 needed, not found")
+    console.print(table)
+    if to is not None:
+        to.write_text(write_binding({wanted: proposals[0].bound for wanted, proposals in found.items() if proposals}), "utf-8")
+        console.print(f"✓ {to}")
 
 
 @app.command()
