@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter
+import orjson
+from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
+from sanqu.ground.errors import not_found
 from sanqu.ground.http import InCity, Paging
+from sanqu.ground.i18n import Text
 from sanqu.indicators.assessment import api as assessment
 from sanqu.indicators.compare import compared
 from sanqu.indicators.keeping import figures_of, find_indicator, revisions_of, targets_of
 from sanqu.indicators.monitor import Watched, watch, watched
 from sanqu.indicators.projects import api as projects
-from sanqu.indicators.sdmx import data_csv, structure
+from sanqu.indicators.sdmx import AGENCY, FLOW, VERSION, data_csv, data_json, observations, structure
+from sanqu.indicators.sdmx_ml import structure_ml
 
 router = APIRouter(tags=["指标 · Indicators"])
 routers = (router, projects.router, assessment.router)
 
+ML_TYPE = "application/vnd.sdmx.structure+xml;version=3.0.0"
+STRUCTURE_TYPE = "application/vnd.sdmx.structure+json;version=2.0.0"
+JSON_TYPE = "application/vnd.sdmx.data+json;version=2.0.0"
+StructureForm = Annotated[Literal["", "json", "ml"], Query(alias="format")]
+DataForm = Annotated[Literal["", "csv", "json"], Query(alias="format")]
 CSV_TYPE = "application/vnd.sdmx.data+csv;version=2.0.0; charset=utf-8"
 
 
@@ -30,15 +39,46 @@ def indicators(city: InCity, page: Paging, standing: str = "", group: str = "") 
 
 # Before the one that takes a code, so that no indicator hides them.
 @router.get("/api/indicators/sdmx/structure", summary="SDMX 结构 · Structure (SDMX 3.0)")
-def sdmx_structure(city: InCity) -> dict[str, Any]:
-    """Code lists, concepts, data structure and dataflow as SDMX-JSON."""
-    return structure(watch(city))
+def sdmx_structure(request: Request, city: InCity, form: StructureForm = "") -> Response:
+    """Code lists, concepts, data structure and dataflow as SDMX-JSON 2.0, or as SDMX-ML 3.0 (`format=ml`, or by `Accept`)."""
+    found = watch(city)
+    if form == "ml" or (not form and "xml" in request.headers.get("accept", "")):
+        return Response(structure_ml(found), media_type=ML_TYPE)
+    return Response(orjson.dumps(structure(found)), media_type=STRUCTURE_TYPE)
 
 
-@router.get("/api/indicators/sdmx/data", summary="SDMX 数据 · Data (SDMX-CSV)", response_class=Response)
-def sdmx_data(city: InCity) -> Response:
-    """Every figure and target as SDMX-CSV 2.0."""
-    return Response(data_csv(watch(city)), media_type=CSV_TYPE)
+@router.get("/api/indicators/sdmx/data", summary="SDMX 数据 · Data (SDMX-CSV, SDMX-JSON)", response_class=Response)
+def sdmx_data(request: Request, city: InCity, form: DataForm = "") -> Response:
+    """Figures and targets as SDMX-CSV 2.0, or as SDMX-JSON 2.0 (`format=json`, or by `Accept`); `c[INDICATOR]=g01,g02`, `c[TIME_PERIOD]=ge:2022` filter."""
+    found = watch(city)
+    rows = observations(found, _filters(request))
+    if form == "json" or (not form and "json" in request.headers.get("accept", "")):
+        return Response(orjson.dumps(data_json(found, rows)), media_type=JSON_TYPE)
+    return Response(data_csv(rows), media_type=CSV_TYPE)
+
+
+def _filters(request: Request) -> dict[str, list[str]]:
+    """The filters of components, as the REST interface of SDMX 3.0 writes them: `c[FREQ]=A,Q`."""
+    return {name[2:-1]: value.split(",") for name, value in request.query_params.items() if name.startswith("c[") and name.endswith("]") and value}
+
+
+@router.get("/api/sdmx/structure/{kind}/{agency}/{id_}/{version}", summary="SDMX 3.0 REST · Structure", response_class=Response)
+def rest_structure(request: Request, city: InCity, kind: str, agency: str, id_: str, version: str, form: StructureForm = "") -> Response:
+    """The same under the path of SDMX's REST interface (3.0), where the dataflow is the only one; `*` and `latest` stand for any."""
+    _refuse_other(agency, id_, version)
+    return sdmx_structure(request, city, form)
+
+
+@router.get("/api/sdmx/data/dataflow/{agency}/{id_}/{version}", summary="SDMX 3.0 REST · Data", response_class=Response)
+def rest_data(request: Request, city: InCity, agency: str, id_: str, version: str, form: DataForm = "") -> Response:
+    """Figures and targets under the path of SDMX's REST interface (3.0)."""
+    _refuse_other(agency, id_, version)
+    return sdmx_data(request, city, form)
+
+
+def _refuse_other(agency: str, id_: str, version: str) -> None:
+    if agency not in (AGENCY, "*") or id_ not in (FLOW, "*", "CONCEPTS", "FREQ", "KIND", "INDICATOR") or version not in (VERSION, "*", "+", "latest", "~"):
+        raise not_found(Text(zh="SDMX 结构", en="SDMX artefact"), f"{agency}:{id_}({version})"[:120])
 
 
 @router.get("/api/indicators/{code}", summary="一项指标 · One indicator")
