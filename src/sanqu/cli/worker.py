@@ -41,6 +41,7 @@ ROOMS_WITH_JOBS = (
     "sanqu.indicators.assessment.appeals",
     "sanqu.indicators.dataset",
     "sanqu.indicators.evaluate",
+    "sanqu.indicators.forecasting",
     "sanqu.indicators.plan_sample",
     "sanqu.reporting.moves",
     "sanqu.scenes.pack",

@@ -9,10 +9,11 @@ from typing import Any
 from sanqu.ground.city import City
 from sanqu.ground.errors import BadInput, SanquError
 from sanqu.ground.i18n import Text
-from sanqu.ground.jobs import job
+from sanqu.ground.jobs import defer, job
 from sanqu.ground.people.askers import PUBLIC
 from sanqu.indicators.formulas import in_order, names_in, worked_out
 from sanqu.indicators.keeping import figures_of, list_indicators, revise, set_targets
+from sanqu.indicators.parts import Key, Parts, parts_of, revise_parts
 from sanqu.indicators.periods import Period, parse_period
 from sanqu.indicators.records import Figure, Indicator, Target, Way
 from sanqu.sharing.door import Answer, Question, ask
@@ -24,6 +25,8 @@ MOST_FIGURES = 5000
 
 Standing = Mapping[str, Mapping[Period, Figure]]
 Found = dict[Period, tuple[float, dict[str, Any]]]
+# The whole, among the parts.
+WHOLE: Key = ("", "")
 
 
 @job("indicators.evaluate", every="17 * * * *")
@@ -33,41 +36,57 @@ def evaluate(city: City) -> dict[str, str]:
     An indicator that cannot be worked out keeps its figures; the others go on. Gives the reason for each that could not.
     """
     indicators = in_order(list_indicators(city))
-    standing = figures_of(city, [one.code for one in indicators])
+    codes = [one.code for one in indicators]
+    standing, parts = figures_of(city, codes), parts_of(city, codes)
     failed: dict[str, str] = {}
+    again = False
     for one in indicators:
         try:
-            found, targets = _found(city, one, standing), _targets(city, one)
+            found, targets = _found(city, one, standing, parts), _targets(city, one)
         except SanquError as fault:
             log.warning("indicator %s was not worked out: %s", one.code, fault.what.en)
             failed[one.code] = fault.what.en
             continue
         with city.db.connection() as conn:
             set_targets(conn, one.code, targets.values())
-            changed = revise(conn, one.code, standing[one.code], found)
+            changed = revise(conn, one.code, standing[one.code], found.pop(WHOLE, {}))
+            changed += revise_parts(conn, one.code, parts[one.code], found)
         if changed:
             standing |= figures_of(city, [one.code])
+            parts |= parts_of(city, [one.code])
+            again = True
+    if again:
+        with city.db.connection() as conn:
+            defer(conn, "indicators.forecast", once="indicators.forecast")
     return failed
 
 
-def _found(city: City, indicator: Indicator, standing: Standing) -> Found:
-    found: Found = {}
+def _found(city: City, indicator: Indicator, standing: Standing, parts: Mapping[str, Parts]) -> dict[Key, Found]:
+    """The figures of the whole and of each part; of several ways the first that gives one."""
+    found: dict[Key, Found] = {}
     for way in indicator.ways:
-        given = _asked(city, indicator, way) if way.sql is not None else _calculated(indicator, way, standing)
-        for period, figure in given.items():
-            found.setdefault(period, figure)
+        given = _asked(city, indicator, way) if way.sql is not None else _calculated_all(indicator, way, standing, parts)
+        for key, figures in given.items():
+            for period, figure in figures.items():
+                found.setdefault(key, {}).setdefault(period, figure)
     return found
 
 
-def _asked(city: City, indicator: Indicator, way: Way) -> Found:
+def _key_of(indicator: Indicator, row: Mapping[str, Any]) -> Key:
+    """Which part a row is about: the first dimension of which it names a member."""
+    return next(((one.name, str(row[one.name])) for one in indicator.dimensions if row.get(one.name) not in (None, "")), WHOLE)
+
+
+def _asked(city: City, indicator: Indicator, way: Way) -> dict[Key, Found]:
     assert way.sql is not None
     answer = _read(city, indicator, way.sql)
     basis = {"sql": way.sql, "digest": answer.digest, "snapshots": dict(answer.snapshots), "note": _note(way)}
-    found: Found = {}
+    told: dict[Key, Found] = {}
     for row in answer.table.to_pylist():
         if row["value"] is None:
             continue
         period = parse_period(row["period"], indicator.code)
+        found = told.setdefault(_key_of(indicator, row), {})
         if period in found:
             raise BadInput(
                 "indicators.twice",
@@ -76,7 +95,7 @@ def _asked(city: City, indicator: Indicator, way: Way) -> Found:
                 indicator.code,
             )
         found[period] = float(row["value"]), basis
-    return found
+    return told
 
 
 def _read(city: City, indicator: Indicator, sql: str) -> Answer:
@@ -90,6 +109,16 @@ def _read(city: City, indicator: Indicator, sql: str) -> Answer:
             indicator.code,
         )
     return answer
+
+
+def _calculated_all(indicator: Indicator, way: Way, standing: Standing, parts: Mapping[str, Parts]) -> dict[Key, Found]:
+    """What a formula gives for the whole, and for each part that all it names have."""
+    assert way.formula is not None
+    of = sorted(names_in(way.formula, indicator.code))
+    found = {WHOLE: _calculated(indicator, way, standing)}
+    names = {one.name for one in indicator.dimensions}
+    shared = set.intersection(*({key for key in parts[code] if key[0] in names} for code in of)) if of and names else set()
+    return found | {key: _calculated(indicator, way, {code: parts[code][key] for code in of}) for key in shared}
 
 
 def _calculated(indicator: Indicator, way: Way, standing: Standing) -> Found:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import csv
 import io
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
 from sanqu.ground.city import City
 from sanqu.ground.i18n import Lang
 from sanqu.indicators.compare import compared, growth_a_year
+from sanqu.indicators.forecasting import Ahead, Forecast
 from sanqu.indicators.keeping import figures_of, list_indicators, targets_of
 from sanqu.indicators.paths import Outlook, expected_at, outlook
 from sanqu.indicators.periods import Period, parse_period
@@ -75,10 +77,11 @@ def path_of(one: Watched) -> dict[Period, float]:
     return {year: value for year, value in asked.items() if value is not None}
 
 
-def chart_of(one: Watched, lang: Lang, words: dict[str, str]) -> dict[str, Any] | None:
-    """Figures, path and targets as ECharts takes them; None where there is nothing to draw."""
+def chart_of(one: Watched, lang: Lang, words: dict[str, str], ahead: Forecast | None = None) -> dict[str, Any] | None:
+    """Figures, path, targets and the forecast with its interval as ECharts takes them; None where there is nothing to draw."""
     path = path_of(one)
-    periods = sorted({*one.figures, *one.targets, *path})
+    coming = {parse_period(each.period): each for each in ahead.ahead} if ahead is not None else {}
+    periods = sorted({*one.figures, *one.targets, *path, *coming})
     if not one.figures or len(periods) < 2:
         return None
 
@@ -91,11 +94,26 @@ def chart_of(one: Watched, lang: Lang, words: dict[str, str]) -> dict[str, Any] 
         series.append({"type": "line", "name": words["path"], "data": line(path), "symbol": "none", "lineStyle": {"type": "dashed"}, "connectNulls": True})
     if aims:
         series.append({"type": "scatter", "name": words["target"], "data": line(aims), "symbol": "diamond", "symbolSize": 13, "label": {"show": True, "position": "top"}})
+    if coming:
+        newest = max(one.figures)
+        series += _coming(newest, one.values[newest], coming, line, words)
     return {
         "xAxis": {"type": "category", "data": [str(period) for period in periods]},
         "yAxis": {"type": "value", "name": one.indicator.unit.in_(lang)},
         "legend": {"bottom": 0}, "tooltip": {"trigger": "axis"}, "series": series,
     }  # fmt: skip
+
+
+def _coming(newest: Period, value: float, coming: dict[Period, Ahead], line: Callable[[dict[Period, float]], Any], words: dict[str, str]) -> list[dict[str, Any]]:
+    """The forecast as a dotted line from the newest figure on, with a band in which 80 of a hundred would lie."""
+    middle = {newest: value} | {period: each.value for period, each in coming.items()}
+    found = [{"type": "line", "name": words["forecast"], "data": line(middle), "symbolSize": 5, "lineStyle": {"type": "dotted"}, "connectNulls": True}]
+    low = {period: each.low80 for period, each in coming.items() if each.low80 is not None}
+    if low:
+        wide = {period: each.high80 - each.low80 for period, each in coming.items() if each.low80 is not None and each.high80 is not None}
+        band = {"type": "line", "stack": "interval", "symbol": "none", "lineStyle": {"opacity": 0}, "connectNulls": False}
+        found += [band | {"name": words["interval"], "data": line({newest: value} | low), "tooltip": {"show": False}}, band | {"name": words["interval"], "data": line({newest: 0.0} | wide), "areaStyle": {"opacity": 0.15}}]
+    return found
 
 
 COLUMNS = ("code", "title_zh", "title_en", "unit", "period", "value", "kind", "comparator", "on_year", "revision")

@@ -35,6 +35,16 @@ class Way(BaseModel):
         return self
 
 
+class Dimension(BaseModel):
+    """What an indicator is told by (分组): its queries give a column of this name; `units` says that members are codes of units."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")
+    title: Text
+    units: bool = False
+
+
 class Aim(BaseModel):
     """A target that is written down by hand."""
 
@@ -51,7 +61,8 @@ class Indicator(BaseModel):
 
     `share` says that its figures are shares or rates (their path is a straight line); `base` is the period
     from which the path begins, where it is not that of the first figure; `targets` is a query that gives `period`,
-    `value` and `comparator`, `aims` are targets besides.
+    `value` and `comparator`, `aims` are targets besides. `dimensions` are what its parts are told by: a row of a query that names
+    a member of one is a figure of that part, a row that names none of the whole; `additive` parts add up to the whole.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -70,6 +81,9 @@ class Indicator(BaseModel):
     base: str = ""
     targets: str | None = None
     aims: tuple[Aim, ...] = ()
+    dimensions: tuple[Dimension, ...] = ()
+    additive: bool = False
+    sample: bool = False
 
 
 @dataclass(frozen=True)
