@@ -36,6 +36,7 @@ class Settings(BaseModel):
     )
     query_memory: str = Field("1GB", description="查询内存 · memory DuckDB may take in each of those")
     query_seconds: float = Field(30, gt=0, le=3600, description="查询时限 · seconds one query may take")
+    embed_origins: str = Field("", description="可嵌入的网站 · sites that may show blocks of pages in frames, such as https://www.example.gov.cn")
     query_rows: int = Field(10_000, ge=1, le=1_000_000, description="查询行数 · most rows one query gives")
     worker: bool = Field(True, description="后台 · start a background worker with `sanqu up`")
     live: bool = Field(True, description="实时专线 · start a process for live lines with `sanqu up`")

@@ -43,6 +43,7 @@ WHERE s.snapshot_id >= %(first)s
               WHERE c.changes_made ~ ('(^|,)(inserted_into_table|deleted_from_table|inlined_insert|inlined_delete|altered_table|compacted_table):' || t.id || '(,|$)'))
 ORDER BY s.snapshot_id DESC LIMIT %(limit)s
 """
+COMMITTED = f"SELECT snapshot_time AS at FROM {METADATA_SCHEMA}.ducklake_snapshot WHERE snapshot_id = %s"
 NEWEST = f"SELECT max(snapshot_id) AS snapshot FROM {METADATA_SCHEMA}.ducklake_snapshot"
 CHANGED_SINCE = f"""
 SELECT min(s.snapshot_time) AS at
@@ -122,6 +123,13 @@ class Lake(Together):
             Snapshot(int(r["id"]), r["at"], r["author"] or "", r["message"] or "", json.loads(r["position"] or "{}"))
             for r in self.city.db.all(SNAPSHOTS, wanted)
         ]
+
+    def committed_at(self, snapshot: int) -> datetime | None:
+        """When a snapshot of the lake was committed; None for one that is kept no longer."""
+        self._opened()
+        row = self.city.db.one(COMMITTED, (snapshot,))
+        at: datetime | None = row["at"] if row else None
+        return at
 
     def newest(self) -> int:
         """The newest snapshot of the whole lake."""

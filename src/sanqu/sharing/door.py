@@ -52,6 +52,11 @@ def ask(city: City, asker: Asker, question: Question) -> Answer:
     quota that is used up.
     """
     decision, snapshots = decide(city, asker, question.purpose, question.sql)
+    return answer(city, asker, question, decision, snapshots)
+
+
+def answer(city: City, asker: Asker, question: Question, decision: Decision, snapshots: Mapping[str, int]) -> Answer:
+    """The answer to a question that was decided a moment ago, as its datasets stood at `snapshots`; raises as `ask`."""
     if decision.plan is None:
         _note_refusal(city, asker, question, decision)
         raise decision.refusal()
@@ -60,10 +65,10 @@ def ask(city: City, asker: Asker, question: Question) -> Answer:
     plan = decision.plan
     told = [told_by(cell, one.table) for cell, one in zip(plan.cells, ran[:-1], strict=True)]
     check_and_keep(city, asker.label, told)
-    answer = ran[-1]
-    digest = digest_of_table(answer.table)
-    _note_read(city, asker, question, decision, answer.table.num_rows, digest)
-    return Answer(answer.table, answer.more, decision, digest, snapshots)
+    told_last = ran[-1]
+    digest = digest_of_table(told_last.table)
+    note_answer(city, asker, question, decision, told_last.table.num_rows, digest)
+    return Answer(told_last.table, told_last.more, decision, digest, snapshots)
 
 
 def explain(city: City, asker: Asker, question: Question) -> Decision:
@@ -108,7 +113,8 @@ def _take_quota(city: City, decision: Decision, most: int) -> int:
     return most
 
 
-def _note_read(city: City, asker: Asker, question: Question, decision: Decision, rows: int, digest: str) -> None:
+def note_answer(city: City, asker: Asker, question: Question, decision: Decision, rows: int, digest: str) -> None:
+    """Note in the ledger that the asker was given this answer."""
     reads = [
         Read(
             table.dataset, table.basis.clause, {one.item: one.contexts for one in table.items},

@@ -36,7 +36,7 @@ log = logging.getLogger(__name__)
 
 STATIC = Path(__file__).parent / "static"
 # Each room offers `api.py` (JSON) and `pages.py` (HTML); the order decides which of two like paths answers.
-ROOMS = ("web", "cases", "sharing", "catalog", "lines", "sandbox", "governance", "affairs", "supervision", "reporting", "indicators")
+ROOMS = ("web", "cases", "sharing", "catalog", "lines", "sandbox", "governance", "affairs", "supervision", "reporting", "indicators", "scenes")
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 Scope = MutableMapping[str, Any]
@@ -58,7 +58,9 @@ class Gate:
 
         async def with_headers(message: MutableMapping[str, Any]) -> None:
             if message["type"] == "http.response.start":
-                message["headers"] = [*message.get("headers", []), *SAFETY_HEADERS]
+                # A page that says who may frame it (a block for other sites) says all of its policy.
+                own = any(name.lower() == b"content-security-policy" for name, _ in message.get("headers", []))
+                message["headers"] = [*message.get("headers", []), *(SAFETY_HEADERS[:2] if own else SAFETY_HEADERS)]
             await send(message)
 
         request = Request(scope)

@@ -17,16 +17,27 @@ function chartLibrary() {
 
 function dressed(option) {
   const ink = style("--soft");
-  const axis = (a) => ({ axisLine: { lineStyle: { color: style("--line") } }, splitLine: { lineStyle: { color: style("--line") } }, nameTextStyle: { color: ink }, ...a, axisLabel: { color: ink, ...a.axisLabel } });
+  // On a wall everything is larger, what stands in charts too.
+  const scale = parseFloat(getComputedStyle(document.documentElement).fontSize) / 15;
+  const size = (n) => Math.round(n * scale);
+  const lettered = (a) => a && { ...a, fontSize: size(a.fontSize || 12) };
+  const axis = (a) => ({ axisLine: { lineStyle: { color: style("--line") } }, splitLine: { lineStyle: { color: style("--line") } }, ...a, axisLabel: lettered({ color: ink, ...a.axisLabel }), nameTextStyle: { color: ink, fontSize: size(12) } });
   const each = (value, f) => (Array.isArray(value) ? value.map(f) : value && f(value));
+  const palette = [style("--deep"), style("--citrus"), "#5b8fb9", "#8a6fb0", "#7d9b4e", "#b05f6d", "#4f7f86", "#a38a3c"];
+  // A front page's map says its own colours.
+  const land = (a) => ({ ...a, itemStyle: { areaColor: style("--deep-soft"), borderColor: style("--paper"), ...a.itemStyle }, label: lettered({ color: style("--ink"), textBorderColor: style("--paper"), textBorderWidth: 2, ...a.label }) });
   return {
-    color: [style("--deep"), style("--citrus"), "#5b8fb9", "#8a6fb0", "#7d9b4e", "#b05f6d", "#4f7f86", "#a38a3c"],
+    color: palette,
     textStyle: { fontFamily: style("--font"), color: style("--ink") },
     animation: !matchMedia("(prefers-reduced-motion: reduce)").matches,
     grid: { left: 12, right: 18, top: 36, bottom: 8, containLabel: true },
     tooltip: { trigger: "axis", confine: true, backgroundColor: style("--paper"), borderColor: style("--line"), textStyle: { color: style("--ink") } },
     ...option,
-    legend: option.legend && { textStyle: { color: ink }, type: "scroll", top: 0, ...option.legend },
+    visualMap: option.visualMap && { ...option.visualMap, ...(option.visualMap.shades && { inRange: { color: [style("--deep-soft"), style("--deep")] }, textStyle: { color: ink, fontSize: size(12) } }) },
+    radar: option.radar && { axisName: { color: ink, fontSize: size(12) }, splitLine: { lineStyle: { color: style("--line") } }, splitArea: { show: false }, axisLine: { lineStyle: { color: style("--line") } }, ...option.radar },
+    geo: option.geo && land(option.geo),
+    series: each(option.series, (one) => (one.type === "map" ? land(one) : one.type === "gauge" ? { ...one, itemStyle: { color: style("--deep") }, axisLine: { lineStyle: { width: 14, color: [[1, style("--line")]] } }, axisLabel: { color: ink, ...one.axisLabel }, splitLine: { ...one.splitLine, lineStyle: { color: style("--edge") } }, detail: lettered({ color: style("--ink"), ...one.detail }), title: lettered({ color: ink, ...one.title }) } : ["pie", "sankey", "graph"].includes(one.type) ? { ...one, label: lettered({ color: style("--ink"), ...one.label }), ...(one.type === "sankey" && { data: one.data.map((node, n) => ({ ...node, itemStyle: { color: palette[n % palette.length] } })) }) } : one)),
+    legend: option.legend && { textStyle: { color: ink, fontSize: size(12) }, type: "scroll", top: 0, ...option.legend },
     xAxis: each(option.xAxis, axis),
     yAxis: each(option.yAxis, axis),
   };
@@ -38,24 +49,32 @@ async function draw(box) {
   try {
     const option = JSON.parse(box.querySelector("script[type='application/json']").textContent);
     const echarts = await chartLibrary();
-    if (option.map) {
-      const shapes = await (await fetch(option.map.url)).json();
-      echarts.registerMap(option.map.name, shapes);
-    }
+    if (option.map) echarts.registerMap(option.map.name, option.map.shapes || await (await fetch(option.map.url)).json());
     const canvas = document.createElement("div");
     canvas.style.cssText = "width:100%;height:100%";
     canvas.setAttribute("role", "img");
     canvas.setAttribute("aria-label", box.dataset.label || "");
     box.append(canvas);
     const chart = echarts.init(canvas, null, { renderer: "svg" });
+    box.sanquChart = chart;
+    chart.on("finished", () => { box.dataset.state = "drawn"; });
     const { map, links, ...rest } = option;
     chart.setOption(dressed(rest));
     if (links) chart.on("click", (event) => { if (links[event.name]) location.href = links[event.name]; });
     new ResizeObserver(() => chart.resize()).observe(box);
   } catch (fault) {
+    box.dataset.state = "failed";
     box.insertAdjacentHTML("beforeend", `<p class="soft">${box.dataset.failed || "chart: " + fault.message}</p>`);
   }
 }
+
+// The same chart with the option that stands beside it now.
+function redraw(box) {
+  const { map, links, ...rest } = JSON.parse(box.querySelector("script[type='application/json']").textContent);
+  if (map && map.shapes) window.echarts.registerMap(map.name, map.shapes);
+  box.sanquChart.setOption(dressed(rest), { notMerge: true });
+}
+window.sanqu = { dress, redraw };
 
 function dress(root) {
   root.querySelectorAll(".chart").forEach(draw);

@@ -1,0 +1,1 @@
+"""Shows the pages of scenes: asked through the door as whoever reads, streamed, live, on screens, as pictures."""
