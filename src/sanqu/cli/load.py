@@ -35,6 +35,7 @@ from sanqu.indicators.dataset import declare_plan_datasets
 from sanqu.indicators.keeping import read_indicator, save_indicators
 from sanqu.indicators.projects.keeping import keep_plan
 from sanqu.indicators.projects.processes import declare_plan_processes
+from sanqu.indicators.reporting.asking import declare_report_process
 from sanqu.lake import Contract
 from sanqu.lines.keeping import placed, save_line
 from sanqu.lines.records import Line
@@ -79,6 +80,7 @@ def load_city(city: City, say: Callable[[str], None]) -> int | None:
     declare_report_processes(city)
     declare_plan_processes(city)
     declare_appeal_process(city)
+    declare_report_process(city)
     declare_thing_processes(city)
     use_glossary(city, fact(city, "glossary", []))
     look_for_changes(city)

@@ -27,6 +27,7 @@ ROOMS = {
     "affairs": ("sanqu.affairs.commands", "办事：样例账号 · services: sample accounts"),
     "governance": ("sanqu.governance.commands", "基层治理：事件回放 · governance: a day of events replayed"),
     "supervision": ("sanqu.supervision.commands", "双随机监管：验证抽取 · supervision: verify a draw"),
+    "indicators": ("sanqu.indicators.commands", "指标：导入数据 · indicators: load figures"),
     "scene": ("sanqu.scenes.commands", "场景：新建、检查、测试、安装 · scenes: make, check, test, install"),
     "people": ("sanqu.cli.people", "人员：登录链接、密钥 · people: sign-in links, keys"),
 }

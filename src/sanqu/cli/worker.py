@@ -43,6 +43,7 @@ ROOMS_WITH_JOBS = (
     "sanqu.indicators.evaluate",
     "sanqu.indicators.forecasting",
     "sanqu.indicators.plan_sample",
+    "sanqu.indicators.reporting.asking",
     "sanqu.reporting.moves",
     "sanqu.scenes.pack",
     "sanqu.scenes.refreshing",

@@ -16,11 +16,13 @@ from sanqu.indicators.compare import compared
 from sanqu.indicators.keeping import figures_of, find_indicator, revisions_of, targets_of
 from sanqu.indicators.monitor import Watched, watch, watched
 from sanqu.indicators.projects import api as projects
+from sanqu.indicators.reporting import api as reporting
 from sanqu.indicators.sdmx import AGENCY, FLOW, VERSION, data_csv, data_json, observations, structure
 from sanqu.indicators.sdmx_ml import structure_ml
 
 router = APIRouter(tags=["指标 · Indicators"])
-routers = (router, projects.router, assessment.router)
+# Before the one that takes a code, so that no indicator hides them.
+routers = (reporting.router, router, projects.router, assessment.router)
 
 ML_TYPE = "application/vnd.sdmx.structure+xml;version=3.0.0"
 STRUCTURE_TYPE = "application/vnd.sdmx.structure+json;version=2.0.0"

@@ -16,6 +16,7 @@ from sanqu.indicators.keeping import figures_of, list_indicators, revise, set_ta
 from sanqu.indicators.parts import Key, Parts, parts_of, revise_parts
 from sanqu.indicators.periods import Period, parse_period
 from sanqu.indicators.records import Figure, Indicator, Target, Way
+from sanqu.indicators.reporting.reported import said_of
 from sanqu.sharing.door import Answer, Question, ask
 
 log = logging.getLogger(__name__)
@@ -65,11 +66,17 @@ def _found(city: City, indicator: Indicator, standing: Standing, parts: Mapping[
     """The figures of the whole and of each part; of several ways the first that gives one."""
     found: dict[Key, Found] = {}
     for way in indicator.ways:
-        given = _asked(city, indicator, way) if way.sql is not None else _calculated_all(indicator, way, standing, parts)
+        given = _given(city, indicator, way, standing, parts)
         for key, figures in given.items():
             for period, figure in figures.items():
                 found.setdefault(key, {}).setdefault(period, figure)
     return found
+
+
+def _given(city: City, indicator: Indicator, way: Way, standing: Standing, parts: Mapping[str, Parts]) -> Mapping[Key, Found]:
+    if way.reported:
+        return said_of(city, indicator.code)
+    return _asked(city, indicator, way) if way.sql is not None else _calculated_all(indicator, way, standing, parts)
 
 
 def _key_of(indicator: Indicator, row: Mapping[str, Any]) -> Key:

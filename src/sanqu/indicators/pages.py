@@ -19,9 +19,11 @@ from sanqu.indicators.monitor import Watched, chart_of, standings, to_csv, watch
 from sanqu.indicators.parts import Table, parts_of, periods_of, table_of
 from sanqu.indicators.periods import parse_period
 from sanqu.indicators.projects import pages as projects
+from sanqu.indicators.reporting import pages as reporting
 
 router = APIRouter(include_in_schema=False)
-routers = (router, projects.router, assessment.router)
+# Before the one that takes a code, so that no indicator hides them.
+routers = (reporting.router, router, projects.router, assessment.router)
 
 STANDINGS = ("reached", "on-track", "lagging", "at-risk", "unknown")
 

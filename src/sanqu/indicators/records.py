@@ -16,7 +16,7 @@ Comparator = Literal["=", ">=", "<", "超", "约"]
 
 
 class Way(BaseModel):
-    """One way to a figure: a query over datasets, or a formula over other indicators.
+    """One way to a figure: a query over datasets, a formula over other indicators, or what units reported.
 
     A query gives `period` and `value`, read through the door as the public reads. A formula names other indicators by code and
     gives a figure for each period for which all of them have one.
@@ -26,13 +26,23 @@ class Way(BaseModel):
 
     sql: str | None = None
     formula: str | None = None
+    reported: bool = False
     note: Text | None = None
 
     @model_validator(mode="after")
-    def _one_of_two(self) -> Way:
-        if (self.sql is None) == (self.formula is None):
-            raise ValueError("a way to a figure is either sql or formula")
+    def _one_of_three(self) -> Way:
+        if sum((self.sql is not None, self.formula is not None, self.reported)) != 1:
+            raise ValueError("a way to a figure is either sql, or formula, or reported")
         return self
+
+
+class Check(BaseModel):
+    """A logic rule (逻辑审核): a condition over codes of indicators, looked at where all that it names were reported."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    rule: str
+    message: Text
 
 
 class Dimension(BaseModel):
@@ -84,6 +94,11 @@ class Indicator(BaseModel):
     dimensions: tuple[Dimension, ...] = ()
     additive: bool = False
     sample: bool = False
+    # Who reports it, between which bounds, under which rules.
+    reporter: Literal["", "steward", "county"] = ""
+    least: float | None = None
+    most: float | None = None
+    checks: tuple[Check, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -128,6 +128,7 @@ BODIES: dict[tuple[str, str], Any] = {
     ("put", "/api/lanes/{lane}"): {"weight": 4, "rows_per_second": None},
     ("put", "/api/interfaces/{dataset}"): {},
     ("post", "/api/plan/tasks"): {"measure": 1, "title": "开通 20 条“数据高铁”专线", "unit": "3308-dsj", "since": "2025-01-01", "due": "2025-12-31"},
+    ("post", "/api/indicators/reports"): {"period": "2026-Q3"},
     ("post", "/api/plan/progress"): {"period": "2026-Q3"},
     ("post", "/api/assessment/rounds"): {"scheme": "counties", "period": "2026"},
     ("post", "/api/assessment/rounds/{number}/marks"): {"unit": "3308-dsj", "item": "joint", "points": 18, "reason": "会商及时"},
