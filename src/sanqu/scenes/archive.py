@@ -120,7 +120,10 @@ def _verified(archive: bytes, name: str) -> tuple[Sealed, dict[str, bytes]]:
     try:
         with zipfile.ZipFile(io.BytesIO(archive)) as opened:
             contents = _contents(opened, name)
-    except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, UnicodeDecodeError) as fault:
+    except BadInput:
+        raise
+    except Exception as fault:
+        # What a damaged ZIP makes of Python's reader is not of a few kinds.
         raise broken(name, "这不是场景包", "This is no archive of a scene") from fault
     told = contents.pop(MANIFEST, None)
     signed = contents.pop(SIGNATURE, None)

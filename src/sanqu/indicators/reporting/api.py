@@ -38,7 +38,7 @@ def ask(city: InCity, asker: SignedIn, body: AskedPeriod) -> dict[str, int]:
 
 @router.post("/file", summary="导入文件 · Load a file")
 def file(
-    city: InCity, asker: SignedIn, content: Annotated[bytes, Body(media_type="text/csv", examples=["code,period,value\ng14,2025,120\n"])],
+    city: InCity, asker: SignedIn, content: Annotated[bytes, Body(media_type="text/csv", openapi_examples={"csv": {"value": "code,period,value\ng14,2025,120\n"}})],
     name: Annotated[str, Query(max_length=120)] = "upload.csv", dry: bool = False,
 ) -> dict[str, Any]:  # fmt: skip
     """Keep every figure of a CSV or Excel file (the body), or none; `dry` only looks at it."""
