@@ -20,6 +20,8 @@ from sanqu.scenes.models import alias_of, in_order
 from sanqu.scenes.package import Problem, Scene, find_scene, read_scene
 from sanqu.scenes.rules import places_in
 from sanqu.scenes.samples import ordered_samples, sample_query
+from sanqu.scenes.writing.checking import problems
+from sanqu.scenes.writing.reading import read_page
 
 PARAMETER = re.compile(r"\$([A-Za-z_][A-Za-z0-9_]*)")
 PLACED = re.compile(r"LINE (\d+):")
@@ -56,6 +58,7 @@ class _Checker:
         self._indicators()
         self._processes()
         self._samples()
+        self._pages()
         self._tests()
         self.duck.close()
 
@@ -213,6 +216,15 @@ class _Checker:
             with (self.scene.folder / file).open(encoding="utf-8-sig", newline="") as opened:
                 return next(csv.reader(opened), [])
         return [str(row[0]) for row in self.duck.execute("DESCRIBE SELECT * FROM read_parquet(?)", [str(self.scene.folder / file)]).fetchall()]
+
+    def _pages(self) -> None:
+        for file in self.scene.pages:
+            page = read_page(self.scene.read(file), Path(file).stem)
+            # What a query gives, without saying twice what is wrong with it: that is said at its own line.
+            given = {name: self.query(query.sql, file, query.line + 1, name) for name, query in page.queries.items()}
+            columns = {query.sql: given[name] or None for name, query in page.queries.items()}
+            for fault in problems(page, columns.get):
+                self.say(file, fault.line, fault.what.zh, fault.what.in_("en"))
 
     def _tests(self) -> None:
         rules, processes = {rule.name for rule in self.scene.rules}, {Path(file).stem for file in self.scene.processes}

@@ -69,7 +69,7 @@ least = 1
 title = {{ zh = "概览", en = "Overview" }}
 +++
 
-```figure
+```figure value=value
 sql = "SELECT count(*) AS value FROM {table}"
 title = {{ zh = "读数", en = "Readings" }}
 ```

@@ -19,6 +19,7 @@ NAME = re.compile(r"[a-z][a-z0-9_]{0,39}\Z")
 FENCE = re.compile(r"(`{3,}|~{3,})[ \t]*([^`]*)\Z")
 LANGUAGE = re.compile(r":::[ \t]*(zh|en)?[ \t]*\Z")
 TOLD = re.compile(r"""([\w.-]+)(?:=("(?:[^"\\]|\\.)*"|\S*))?""")
+CHINESE = re.compile(r"[\u3400-\u9fff]")
 AT_LINE = re.compile(r"line (\d+)")
 HEAD = frozenset({"title", "order", "audience", "unit", "purpose", "refresh", "inputs", "screen", "screens"})
 INPUT = frozenset({"title", "kind", "query", "value", "label", "options", "default"})
@@ -102,13 +103,22 @@ class _Reading:
         before = len(self.faults)
         told = _told(rest) | self._toml(body, line + 1)
         kind = COMPONENTS.get(component)
+        id_ = self._id(component, told, line)
+        if kind is not None and kind.asks and isinstance(told.get("sql"), str) and "query" not in told:
+            # A query that one block alone needs may stand in it.
+            told["query"] = self._own_query(id_, told.pop("sql"), line)
         if kind is None:
             self.say(line, f"没有组件 {component[:40]}；可用：{'、'.join(COMPONENTS)}", f"There is no component {component[:40]}; there are: {', '.join(COMPONENTS)}")
             options: dict[str, Any] = {}
         else:
             known = {**COMMON, **kind.options} | ({"query": Option("name", required=True)} if kind.asks else {})
             options = self._options(component, known, told, line)
-        self.parts.append(Block(self._id(component, told, line), component, options, line, tuple(self.faults[before:])))
+        self.parts.append(Block(id_, component, options, line, tuple(self.faults[before:])))
+
+    def _own_query(self, id_: str, sql: str, line: int) -> str:
+        name = id_ if id_ not in self.queries else f"{id_[:36]}_sql"
+        self._query(name, sql, line)
+        return name
 
     def _options(self, component: str, known: Mapping[str, Option], told: Mapping[str, Any], line: int) -> dict[str, Any]:
         found: dict[str, Any] = {}
@@ -301,7 +311,8 @@ def _number(value: Any) -> float | int | None:
 
 def _words(value: Any) -> Text | None:
     if isinstance(value, str):
-        return Text(zh=value)
+        # What has no Chinese letters (%, ISO) is the same in both languages.
+        return Text(zh=value) if CHINESE.search(value) else Text(zh=value, en=value)
     if isinstance(value, dict) and value and set(value) <= {"zh", "en"} and all(isinstance(one, str) for one in value.values()):
         return Text(**value)
     return None
