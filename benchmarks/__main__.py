@@ -20,6 +20,7 @@ TITLES = {
     "live": "Live lines",
     "failover": "Seen in a browser while processes die",
     "cases": "Cases",
+    "pages": "Pages of scenes",
 }
 HELP = f"""./sanqu bench [NAME …]: runs the benchmarks named, or all, and prints a table of each.
 

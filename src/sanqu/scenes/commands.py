@@ -26,8 +26,10 @@ from sanqu.scenes.package import NAME, broken, find_scene, open_scene
 from sanqu.scenes.proposing import propose
 from sanqu.scenes.registry import Order, as_rows, install_archive, install_from, read_index
 from sanqu.scenes.registry import publish as put_into
+from sanqu.scenes.showing.shot import Shot, take
 from sanqu.scenes.skeleton import make_skeleton
 from sanqu.scenes.testing import prove_scenes, throwaway
+from sanqu.sharing.commands import asker_named
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="场景 · Scenes: city applications as packages")
 Home = Annotated[Path | None, typer.Option(help="数据文件夹 · the city's folder")]
@@ -230,3 +232,22 @@ def _list_registry(registry: str, as_json: bool) -> None:
     for one in entries:
         table.add_row(one.name, one.version, one.title.get("zh", ""), one.key[:12] or "—")
     console.print(table)
+
+
+@app.command()
+def shot(
+    scene: str, page: str, out: Annotated[Path, typer.Option(help="文件 · the file, .png or .pdf")],
+    screen: Annotated[int, typer.Option(help="第几块大屏（从 1 起），0 为普通页面 · which screen, from 1; 0: the page")] = 0,
+    lang: Annotated[str, typer.Option(help="语言 · zh or en")] = "zh",
+    inputs: Annotated[list[str] | None, typer.Option("--input", help="筛选项 名=值 · an input, name=value")] = None,
+    as_: Annotated[str, typer.Option("--as", help="以谁的身份；空为公众 · as whom; empty: the public")] = "", home: Home = None,
+) -> None:  # fmt: skip
+    """截图 · A page or a screen of an installed scene as a picture or PDF, once its charts are drawn; needs a Chromium.
+
+    例 · e.g.  sanqu scene shot economy overview --out economy.png --screen 1
+    """
+    told = tuple((name, value) for one in inputs or () for name, _, value in [one.partition("=")])
+    with _open(home) as city:
+        asker = asker_named(city, as_) if as_ else None
+        take(city, import_module("sanqu.web.app").make_app, Shot(scene, page, out, "en" if lang == "en" else "zh", screen, told), asker)
+    console.print(f"✓ {out}")

@@ -28,7 +28,8 @@ ask_app = typer.Typer(add_completion=False)
 explain_app = typer.Typer(add_completion=False)
 
 
-def _asker(city: City, login: str) -> Asker:
+def asker_named(city: City, login: str) -> Asker:
+    """The person with this login, the public for none; raises `NotFound`."""
     if not login:
         return PUBLIC
     with city.db.connection() as conn:
@@ -53,7 +54,7 @@ def run_ask(
     例 · e.g.  sanqu ask "SELECT metric_zh, period, value FROM facts LIMIT 5"
     """
     with open_city(home) as city:
-        answer = ask(city, _asker(city, as_), Question(_sql(sql), purpose, rows=rows, via="command"))
+        answer = ask(city, asker_named(city, as_), Question(_sql(sql), purpose, rows=rows, via="command"))
     if json:
         for row in answer.table.to_pylist():
             typer.echo(orjson.dumps(row, default=str).decode())
@@ -73,7 +74,7 @@ def run_explain(sql: Sql, as_: As = "", purpose: Purpose = "", home: Home = None
     例 · e.g.  sanqu explain "SELECT name FROM residents" --as wang --purpose relief
     """
     with open_city(home) as city:
-        decision = explain(city, _asker(city, as_), Question(_sql(sql), purpose))
+        decision = explain(city, asker_named(city, as_), Question(_sql(sql), purpose))
     typer.secho("✓ 允许 · allowed" if decision.allowed else "✗ 不允许 · refused", fg="green" if decision.allowed else "red")
     for table in decision.tables:
         where = "所有行 · every row" if table.units is None else f"行 · rows of {', '.join(table.units)}"
