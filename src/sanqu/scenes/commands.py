@@ -81,7 +81,7 @@ def test(names: Annotated[list[str], typer.Argument(help="场景名或文件夹 
     例 · e.g.  sanqu scene test citrus economy plan
     """
     folders = [find_scene(name) for name in names]
-    import_module("sanqu.web.app")
+    import_module("sanqu.scenes.pages")
     with throwaway() as city:
         found = prove_scenes(city, folders, lambda text: console.print(text, highlight=False))
     table = Table("场景 scene", "期望 expectation", "实际 found", "")
