@@ -52,12 +52,14 @@ class Outcome:
     answer: Answer | None = None
     decision: Decision | None = None
     fault: SanquError | None = None
+    lang: Lang = "zh"
 
     @cached_property
     def rows(self) -> list[dict[str, Any]]:
-        """The rows, by column."""
+        """The rows, by column; to a reader of English, `name_en` stands in for `name`."""
         found: list[dict[str, Any]] = self.answer.table.to_pylist() if self.answer is not None else []
-        return found
+        english = [name for name in self.columns if f"{name}_en" in self.columns] if self.lang == "en" else []
+        return [row | {name: row[f"{name}_en"] for name in english} for row in found] if english else found
 
     @property
     def columns(self) -> list[str]:
@@ -142,8 +144,8 @@ class Asking:
             sql, params, decision = one.question.sql, dict(one.question.params), one.decision
             answer = kept_answers(reader.city).answer(reader.asker, one)
         except SanquError as fault:
-            return Outcome(name, sql, params, at, None, decision, fault)
-        return Outcome(name, sql, params, at, answer, decision)
+            return Outcome(name, sql, params, at, None, decision, fault, reader.lang)
+        return Outcome(name, sql, params, at, answer, decision, None, reader.lang)
 
     def decide(self, name: str) -> Decided:
         """What the door says of a query, at the snapshots of this reading; raises as the door."""

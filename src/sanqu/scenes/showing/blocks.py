@@ -212,7 +212,7 @@ def inputs_of(asking: Asking, names: tuple[str, ...] = ()) -> list[dict[str, Any
             outcome = asking.outcome(one.query)
             options += [(str(plain(row.get(one.value))), str(plain(row.get(one.label)))) for row in outcome.rows[:1000]]
         chosen = reader.params.get(one.name)
-        found.append({"name": one.name, "kind": one.kind, "title": one.title.in_(reader.lang), "options": options, "value": "" if chosen is None else str(chosen), "default": one.default})
+        found.append({"name": one.name, "kind": one.kind, "title": one.title.in_(reader.lang), "options": options, "value": "" if chosen is None else str(chosen), "default": one.default, "none": one.none.in_(reader.lang)})
     return found
 
 

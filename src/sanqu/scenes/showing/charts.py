@@ -68,13 +68,13 @@ def _xy(block: Block, rows: Sequence[Row], lang: Lang) -> Option:
     if lying:
         label = {"interval": 0, "width": 120, "overflow": "truncate"}
     category: Option = {"type": "category", "data": names, "axisLabel": label, **({"inverse": True} if lying else {"boundaryGap": bars})}
-    value: Option = {"type": "value", "name": _unit(block, lang), "axisLabel": {"hideOverlap": True}, **({} if bars else {"scale": block.component == "line"})}
+    value: Option = {"type": "value", "name": "" if block.words("title").zh else _unit(block, lang), "axisLabel": {"hideOverlap": True}, **({} if bars else {"scale": block.component == "line"})}
     if lying:
         value |= {"nameLocation": "middle", "nameGap": 26}
     drawn = [_one_series(block, called, values, len(series)) for called, values in series]
     option: Option = {
         "xAxis": value if lying else category, "yAxis": category if lying else value, "series": drawn,
-        "grid": {"left": 12, "right": 20, "top": 34 if len(series) > 1 or (value["name"] and not lying) else 14, "bottom": 26 if lying and value["name"] else 8, "containLabel": True},
+        "grid": {"left": 12, "right": 34, "top": 34 if len(series) > 1 or (value["name"] and not lying) else 14, "bottom": 26 if lying and value["name"] else 8, "containLabel": True},
     }  # fmt: skip
     return option | ({"legend": {}} if len(series) > 1 else {})
 

@@ -48,7 +48,7 @@ _LINKS: Mapping[str, Option] = {"source": _needs("column"), "target": _needs("co
 COMPONENTS: Mapping[str, Component] = {
     "figure": Component(
         Text(zh="数字", en="Figure"),
-        {"value": _needs("column"), "label": COLUMN, "compare": COLUMN, "target": COLUMN, "spark": COLUMN, "good": Option("choice", choices=("up", "down", "none"))},
+        {"value": _needs("column"), "label": COLUMN, "compare": COLUMN, "against": WORDS, "target": COLUMN, "spark": COLUMN, "good": Option("choice", choices=("up", "down", "none"))},
         span=3,
     ),
     "table": Component(

@@ -102,6 +102,7 @@ class Input:
     label: str = ""
     options: tuple[tuple[str, Text], ...] = ()
     default: str = ""
+    none: Text = field(default_factory=Text)
 
 
 @dataclass(frozen=True)

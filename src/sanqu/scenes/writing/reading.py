@@ -22,7 +22,7 @@ TOLD = re.compile(r"""([\w.-]+)(?:=("(?:[^"\\]|\\.)*"|\S*))?""")
 CHINESE = re.compile(r"[\u3400-\u9fff]")
 AT_LINE = re.compile(r"line (\d+)")
 HEAD = frozenset({"title", "order", "audience", "unit", "purpose", "refresh", "inputs", "screen", "screens"})
-INPUT = frozenset({"title", "kind", "query", "value", "label", "options", "default"})
+INPUT = frozenset({"title", "kind", "query", "value", "label", "options", "default", "none"})
 SCREEN = frozenset({"areas", "columns", "rows", "seconds", "title"})
 # Words of the address that are the page's own.
 TAKEN = frozenset({"lang", "screen", "embed", "why", "block", "export", "format", "at"})
@@ -196,7 +196,7 @@ class _Reading:
             self.say(1, f"筛选项 {name} 要用 value 说明取哪一列", f"The input {name} needs value: the column it takes")
         return Input(
             name, kind, _words(said.get("title")) or Text(zh=name, en=name), 1, str(said.get("query", "")), value, str(said.get("label", value)),
-            _choices(said.get("options", ())), str(said.get("default", "")),
+            _choices(said.get("options", ())), str(said.get("default", "")), _words(said.get("none")) or Text(),
         )  # fmt: skip
 
     def _screens(self, head: Mapping[str, Any]) -> tuple[Screen, ...]:
