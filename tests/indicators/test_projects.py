@@ -255,7 +255,7 @@ def test_only_the_bureau_asks_and_only_staff_see(government: Government) -> None
 
 
 def test_tasks_with_their_lamps_are_a_dataset_behind_the_door(government: Government) -> None:
-    assert plan_to_lake(government.city) == {"plan-tasks": 3, "assessment-points": 0}
+    assert plan_to_lake(government.city) == {"indicator-standing": 0, "indicator-series": 0, "plan-tasks": 3, "assessment-points": 0}
     first, _ = government.tasks()
     ask_progress(government.city, government.bureau, "2026-Q3")
     made = add_task(government.city, government.data, first, "一", "330802", date(2026, 1, 1), date(2026, 12, 31))

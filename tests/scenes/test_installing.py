@@ -176,6 +176,17 @@ def test_what_is_taken_away_leaves_its_data(town: City, write: Write) -> None:
         install(town, STAFF, open_scene(write()))
 
 
+def test_what_the_city_had_before_is_read_and_never_written(town: City, write: Write) -> None:
+    mine = open_scene(write()).contracts["grove-orchards"].model_copy(update={"steward": "3308"})
+    register_contract(town, mine, "test", state="published")
+    put(town, "grove-orchards", "SELECT 'Z9' AS orchard, '柯城区' AS county, 99.0 AS area, '椪柑' AS variety")
+    for _ in range(2):
+        one = install(town, SYSTEM, open_scene(write()), samples=True)
+        assert one.binding["grove-orchards"].dataset == "grove-orchards" and read(town, "SELECT orchard FROM grove_orchards") == [("Z9",)]
+    uninstall(town, SYSTEM, "grove")
+    assert lake_of(town).count("grove-orchards") == 1
+
+
 def test_a_dataset_of_the_same_name_with_other_items_is_not_touched(town: City, write: Write) -> None:
     other = Contract.from_descriptor({"name": "grove-orchards", "title": "别的", "steward": "3308-nyj", "fields": [{"name": "x"}]})
     register_contract(town, other, "test")

@@ -1,4 +1,5 @@
-"""What came of the plan, as datasets: tasks with their lamps, and points of assessments, for scenes and screens that read through the door."""
+"""What came of the plan, as datasets for scenes and screens that read through the door: indicators as they stand, their series, tasks with
+their lamps, points of assessments."""
 
 from __future__ import annotations
 
@@ -13,11 +14,13 @@ from sanqu.ground.jobs import job
 from sanqu.ground.people.askers import SYSTEM
 from sanqu.ground.people.units import unit
 from sanqu.indicators.assessment.rounds import league, list_rounds
+from sanqu.indicators.forecasting import forecast_of
+from sanqu.indicators.monitor import path_of, watch
 from sanqu.indicators.projects.keeping import standings
 from sanqu.lake import Commit, Contract, lake_of, quote_ident
 from sanqu.lake.tables import table_of
 
-TASKS, POINTS = "plan-tasks", "assessment-points"
+TASKS, POINTS, STANDING, SERIES = "plan-tasks", "assessment-points", "indicator-standing", "indicator-series"
 Items = tuple[tuple[str, str, str, str], ...]
 TASK_ITEMS: Items = (
     ("task", "integer", "任务编号", "task"), ("project", "string", "工程编号", "project"), ("project_zh", "string", "工程", "project (Chinese)"),
@@ -36,10 +39,27 @@ POINT_ITEMS: Items = (
     ("arithmetic", "string", "算式", "arithmetic"), ("sample", "boolean", "样例", "sample"),
 )  # fmt: skip
 
+STANDING_ITEMS: Items = (
+    ("code", "string", "指标代码", "indicator"), ("position", "integer", "次序", "position"), ("title_zh", "string", "指标", "title (Chinese)"), ("title_en", "string", "指标（英文）", "title (English)"),
+    ("group_zh", "string", "类别", "group (Chinese)"), ("group_en", "string", "类别（英文）", "group (English)"), ("unit_zh", "string", "计量单位", "unit (Chinese)"), ("unit_en", "string", "计量单位（英文）", "unit (English)"),
+    ("standing", "string", "进度", "standing"), ("base_period", "string", "基期", "base period"), ("base", "number", "基期值", "base"), ("period", "string", "最新报告期", "newest period"),
+    ("actual", "number", "最新值", "newest figure"), ("expected", "number", "路径应到", "what the path asks"), ("gap", "number", "差距", "gap"), ("target_period", "string", "目标期", "target period"),
+    ("target", "number", "目标值", "target"), ("needed", "number", "还需年均增长", "growth needed a year"), ("grown", "number", "已年均增长", "growth a year so far"), ("forecast", "number", "目标期预测", "forecast for the target period"),
+    ("low", "number", "预测下限（80%）", "lower bound (80 %)"), ("high", "number", "预测上限（80%）", "upper bound (80 %)"), ("chance", "number", "达标可能", "how likely"),
+)  # fmt: skip
+SERIES_ITEMS: Items = (
+    ("code", "string", "指标代码", "indicator"), ("kind", "string", "性质", "kind"), ("period", "string", "报告期", "period"), ("value", "number", "数值", "value"),
+    ("low", "number", "下限（80%）", "lower bound (80 %)"), ("high", "number", "上限（80%）", "upper bound (80 %)"),
+)  # fmt: skip
+
 
 def declare_plan_datasets(city: City, steward: str, subject: str = "", *, sample: bool = False) -> None:
-    """Register both datasets with their contracts: for all departments, not for the public."""
+    """Register the datasets with their contracts: tasks and points for all departments, indicators for everybody."""
     both: tuple[tuple[str, dict[str, str], dict[str, str], list[str], Items], ...] = (
+        (STANDING, {"zh": "指标现状", "en": "Indicators as they stand"},
+         {"zh": "每项指标的基期、最新值、路径、目标、还需增速与预测", "en": "Base, newest figure, path, target, growth still needed and forecast of each indicator"}, ["code"], STANDING_ITEMS),
+        (SERIES, {"zh": "指标序列", "en": "Series of indicators"},
+         {"zh": "每项指标各期的实际、路径、目标与预测", "en": "Actual figures, path, targets and forecast of each indicator by period"}, ["code", "kind", "period"], SERIES_ITEMS),
         (TASKS, {"zh": "重点工程任务进展", "en": "Tasks of the key projects"},
          {"zh": "重点工程的举措与年度任务：责任单位、期限、完成百分比、亮灯；随确认的进展更新", "en": "Measures and yearly tasks of the key projects: unit, deadline, percent, lamp; it follows confirmed progress"}, ["task"], TASK_ITEMS),
         (POINTS, {"zh": "考核评价得分", "en": "Points of assessments"},
@@ -47,8 +67,8 @@ def declare_plan_datasets(city: City, steward: str, subject: str = "", *, sample
     )  # fmt: skip
     for name, title, about, key, items in both:
         contract = Contract.from_descriptor({
-            "name": name, "title": title, "description": about, "steward": steward, **({"subject": subject} if subject else {}), "grade": "L2",
-            "sharing": "unconditional", "opening": "none", "sample": sample, "tags": ["规划", "重点工程"], "source": "sanqu.indicators", "primaryKey": key,
+            "name": name, "title": title, "description": about, "steward": steward, **({"subject": subject} if subject else {}), "grade": "L1" if name in (STANDING, SERIES) else "L2",
+            "sharing": "unconditional", "opening": "unconditional" if name in (STANDING, SERIES) else "none", "sample": sample and name in (TASKS, POINTS), "tags": ["规划", "重点工程"], "source": "sanqu.indicators", "primaryKey": key,
             "fields": [{"name": one, "type": kind, "title": {"zh": zh, "en": en}} for one, kind, zh, en in items],
         })  # fmt: skip
         register_contract(city, contract, SYSTEM.label)
@@ -58,10 +78,38 @@ def declare_plan_datasets(city: City, steward: str, subject: str = "", *, sample
 def plan_to_lake(city: City) -> dict[str, int]:
     """Write how tasks and published rounds stand into the datasets of the city pack, where it has them; gives rows by dataset."""
     written = {}
-    for name, rows in ((TASKS, _tasks), (POINTS, _points)):
+    for name, rows in ((STANDING, _standing), (SERIES, _series), (TASKS, _tasks), (POINTS, _points)):
         if lake_of(city).has(name):
             written[name] = _write(city, name, rows(city))
     return written
+
+
+def _standing(city: City) -> list[dict[str, Any]]:
+    found = []
+    for position, one in enumerate(watch(city)):
+        indicator, seen, ahead = one.indicator, one.outlook, forecast_of(city, one.indicator.code)
+        last = max(one.targets, default=None)
+        coming = next((each for each in ahead.ahead if last is not None and each.period == str(last)), None) if ahead else None
+        found.append({
+            "code": indicator.code, "position": position, "title_zh": indicator.title.zh, "title_en": indicator.title.in_("en"), "group_zh": indicator.group.zh, "group_en": indicator.group.in_("en"),
+            "unit_zh": indicator.unit.zh, "unit_en": indicator.unit.in_("en"), "standing": seen.standing, "base_period": str(one.base) if one.base else None,
+            "base": one.figures[one.base].value if one.base else None, "period": str(seen.period) if seen.period else None, "actual": seen.actual, "expected": seen.expected, "gap": seen.gap,
+            "target_period": str(last) if last else None, "target": one.targets[last].value if last else None, "needed": None if indicator.share or seen.standing == "reached" else seen.needed,
+            "grown": one.growth_a_year, "forecast": coming.value if coming else None, "low": coming.low80 if coming else None, "high": coming.high80 if coming else None, "chance": ahead.chance if ahead else None,
+        })  # fmt: skip
+    return found
+
+
+def _series(city: City) -> list[dict[str, Any]]:
+    found = []
+    for one in watch(city):
+        ahead = forecast_of(city, one.indicator.code)
+        told: list[tuple[str, str, float, float | None, float | None]] = [("actual", str(period), figure.value, None, None) for period, figure in one.figures.items()]
+        told += [("path", str(period), value, None, None) for period, value in path_of(one).items()]
+        told += [("target", str(period), aim.value, None, None) for period, aim in one.targets.items()]
+        told += [("forecast", each.period, each.value, each.low80, each.high80) for each in ahead.ahead] if ahead else []
+        found += [{"code": one.indicator.code, "kind": kind, "period": period, "value": value, "low": low, "high": high} for kind, period, value, low, high in told]
+    return found
 
 
 def _tasks(city: City) -> list[dict[str, Any]]:

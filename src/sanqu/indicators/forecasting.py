@@ -21,7 +21,7 @@ from psycopg.types.json import Jsonb
 
 from sanqu.ground.city import City
 from sanqu.ground.clock import now
-from sanqu.ground.jobs import job
+from sanqu.ground.jobs import defer, job
 from sanqu.indicators.keeping import figures_of, list_indicators, targets_of
 from sanqu.indicators.paths import Direction
 from sanqu.indicators.periods import PARTS, Period
@@ -175,6 +175,8 @@ def forecast_all(city: City) -> int:
             else:
                 conn.execute(SAVE, (one.code, digest, Jsonb(asdict(found)), now()))
                 made += 1
+    with city.db.connection() as conn:
+        defer(conn, "indicators.plan-to-lake", once="indicators.plan-to-lake")
     return made
 
 

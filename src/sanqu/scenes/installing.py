@@ -131,22 +131,23 @@ def _declare(city: City, scene: Scene, bound: dict[str, Bound], steward: str, as
     for name, contract in scene.contracts.items():
         if name in bound:
             continue
-        mine = contract.model_copy(update={"steward": steward})
-        if lake.has(name) and not _is_ours(lake.contract(name), mine):
-            raise Conflict("scenes.taken", Text(zh=f"城市已有数据集 {name}，数据项不同", en=f"The city has a dataset {name} already, with other items"), Text(zh=f"把它绑定：sanqu scene bind {scene.name}", en=f"Bind it: sanqu scene bind {scene.name}"), name)
-        if lake.has(name) and lake.contract(name).steward != steward:
-            bound[name] = same(lake.contract(name))
+        mark = f"scene:{scene.name}"
+        mine = contract.model_copy(update={"steward": steward, "tags": (*contract.tags, mark)})
+        if lake.has(name) and mark not in lake.contract(name).tags:
+            # What the city had before is the city's: it is read, never written.
+            if not _fits(lake.contract(name), mine):
+                raise Conflict("scenes.taken", Text(zh=f"城市已有数据集 {name}，数据项不同", en=f"The city has a dataset {name} already, with other items"), Text(zh=f"把它绑定：sanqu scene bind {scene.name}", en=f"Bind it: sanqu scene bind {scene.name}"), name)
+            bound[name] = same(mine)
             continue
         register_contract(city, mine, asker.label)
         made[name] = name
     return made
 
 
-def _is_ours(there: Contract, mine: Contract) -> bool:
-    """Whether a dataset of the name is the scene's: all its items are there, of the same types."""
+def _fits(there: Contract, mine: Contract) -> bool:
+    """Whether a dataset of the city has all items of the scene's, of the same types."""
     known = {item.name: item.type for item in there.fields}
-    names = {item.name for item in mine.fields} | {alias for item in mine.fields for alias in item.aliases}
-    return (there.steward == mine.steward and set(known) <= names) or all(known.get(item.name) == item.type for item in mine.fields)
+    return all(known.get(item.name) == item.type for item in mine.fields)
 
 
 def _copy(city: City, scene: Scene, digest: str) -> Path:

@@ -1,0 +1,1 @@
+SELECT 'g01' AS code, kind, period, value FROM (VALUES ('actual', '2019', 49.72), ('actual', '2022', 80.0), ('path', '2019', 49.72), ('path', '2022', 75.0), ('target', '2022', 75.0), ('target', '2025', 125.0), ('forecast', '2025', 110.3)) AS rows(kind, period, value)
