@@ -21,7 +21,7 @@ from sanqu.scenes.package import open_scene
 from sanqu.scenes.showing.asking import Reader, params_of
 from sanqu.scenes.showing.live import follow, watches_of
 from sanqu.scenes.showing.stages import stage_of
-from sanqu.sharing.kept import KeptAnswers, kept_answers
+from sanqu.sharing.kept import kept_answers
 
 ROWS = 10_000_000
 VIEWERS = 200
@@ -78,9 +78,7 @@ def read_once(client: httpx.Client) -> tuple[float, float]:
 
 def cold(city: City) -> None:
     """Forget every answer, as if the data had just moved; the processes that ask stay."""
-    kept = city.part(KeptAnswers, KeptAnswers)
-    kept._kept.clear()
-    kept._bytes = 0
+    kept_answers(city).forget()
 
 
 def served_here(city: City) -> tuple[str, object]:

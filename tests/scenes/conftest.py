@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -13,6 +13,9 @@ from sanqu.ground.city import City
 from sanqu.ground.facts import keep_fact
 from sanqu.ground.i18n import Text
 from sanqu.ground.people.units import Unit, save_units
+
+if TYPE_CHECKING:
+    from tests.scenes.hall import Hall
 
 Write = Callable[..., Path]
 
@@ -63,6 +66,15 @@ def town(city: City) -> City:
     """A city with two counties and a department."""
     settle(city)
     return city
+
+
+@pytest.fixture(scope="session")
+def hall(postgres: str, nats: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hall]:
+    """The gallery of components, for all tests that only look at it."""
+    from tests.scenes.hall import made_hall
+
+    with made_hall(postgres, nats, tmp_path_factory.mktemp("hall")) as made:
+        yield made
 
 
 def settle(city: City) -> None:

@@ -21,17 +21,10 @@ from sanqu.scenes.showing.live import follow, watches_of
 from sanqu.scenes.showing.stages import stage_of
 from sanqu.sharing.grants import Grant, ItemGrant, add_grant, withdraw_grant
 from sanqu.sharing.kept import kept_answers
-from tests.scenes.hall import Hall, made_hall
+from tests.scenes.hall import Hall
 
 PAGE = "/scenes/gallery/all"
 BIG = "SELECT 1 AS id, '柯城区' AS county, '制造' AS class, DATE '2025-01-01' AS month, {value} AS value, 1::BIGINT AS staff"
-
-
-@pytest.fixture(scope="module")
-def hall(postgres: str, nats: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hall]:
-    """One hall for these tests."""
-    with made_hall(postgres, nats, tmp_path_factory.mktemp("hall")) as made:
-        yield made
 
 
 def reader(hall: Hall, **given: str) -> Reader:

@@ -98,6 +98,12 @@ class KeptAnswers:
         self._note(asker, one, told)
         return Answer(told.table, told.more, one.decision, told.digest, told.snapshots)
 
+    def forget(self) -> None:
+        """Forget every answer."""
+        with self._lock:
+            self._kept.clear()
+            self._bytes = 0
+
     def _ask(self, asker: Asker, one: Decided, mine: Future[Answer]) -> Answer:
         try:
             told = answer(self._city, asker, one.question, one.decision, one.snapshots)
@@ -133,7 +139,7 @@ class KeptAnswers:
         if all(table.basis.ground == "open" for table in one.decision.tables):
             return
         with self._lock:
-            last = self._noted.get((asker.label, one.rights), -NOTE_SECONDS)
+            last = self._noted.get((asker.label, one.rights), float("-inf"))
             if last > time.monotonic() - NOTE_SECONDS:
                 return
             self._noted[asker.label, one.rights] = time.monotonic()
