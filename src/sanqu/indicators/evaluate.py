@@ -40,7 +40,6 @@ def evaluate(city: City) -> dict[str, str]:
     codes = [one.code for one in indicators]
     standing, parts = figures_of(city, codes), parts_of(city, codes)
     failed: dict[str, str] = {}
-    again = False
     for one in indicators:
         try:
             found, targets = _found(city, one, standing, parts), _targets(city, one)
@@ -55,10 +54,9 @@ def evaluate(city: City) -> dict[str, str]:
         if changed:
             standing |= figures_of(city, [one.code])
             parts |= parts_of(city, [one.code])
-            again = True
-    if again:
-        with city.db.connection() as conn:
-            defer(conn, "indicators.forecast", once="indicators.forecast")
+    # Forecasts that are up to date cost nothing, and what scenes read of indicators is written after them.
+    with city.db.connection() as conn:
+        defer(conn, "indicators.forecast", once="indicators.forecast")
     return failed
 
 
