@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from pathlib import Path
 
@@ -27,7 +28,7 @@ from sanqu.scenes.refreshing import refresh_all
 from sanqu.scenes.rules import list_alarms
 from sanqu.scenes.testing import look
 from sanqu.sharing.door import Question, ask
-from tests.scenes.conftest import Write
+from tests.scenes.conftest import FILES, ORCHARDS, Write
 from tests.scenes.test_package import BOUND, GARDENS
 
 INDICATOR = '[[indicator]]\ncode = "grove_area"\ntitle = { zh = "面积", en = "Area" }\nunit = { zh = "亩", en = "mu" }\nways = [{ sql = "SELECT 2026 AS period, sum(area) AS value FROM grove_orchards" }]\n'
@@ -143,6 +144,21 @@ def test_a_newer_version_takes_over_and_an_older_is_refused(town: City, write: W
     older = write({"scene.toml": 'name = "grove"\nversion = "1.0.9"\ntitle = { zh = "果园", en = "Grove" }\n'})
     with pytest.raises(Conflict, match="does not go back"):
         install(town, SYSTEM, open_scene(older))
+
+
+def test_a_newer_version_may_rename_and_add_items_and_the_rows_stay(town: City, write: Write) -> None:
+    install(town, SYSTEM, open_scene(write()), samples=True)
+    changed = json.loads(json.dumps(ORCHARDS).replace('"name": "area"', '"name": "size", "aliases": ["area"]'))
+    changed["schema"]["fields"].append({"name": "slope", "type": "number", "title": {"zh": "坡度", "en": "slope"}})
+    rewritten = {file: text.replace("area", "size") for file, text in FILES.items() if file.startswith(("models", "rules"))}
+    newer = write({"scene.toml": FILES["scene.toml"].replace("1.0.0", "2.0.0"), "samples/grove-orchards.csv": None, **rewritten}, [changed])
+    assert install(town, SYSTEM, open_scene(newer)).version == "2.0.0"
+    assert read(town, "SELECT orchard, size, slope FROM grove_orchards ORDER BY orchard") == [("A1", 10.0, None), ("A2", 30.0, None), ("A3", 5.0, None)]
+    # An item that changes into what its rows are not is refused, and nothing is changed.
+    odd = json.loads(json.dumps(changed).replace('"county", "type": "string"', '"county", "type": "date"'))
+    with pytest.raises((Conflict, BadInput)):
+        install(town, SYSTEM, open_scene(write({"scene.toml": FILES["scene.toml"].replace("1.0.0", "3.0.0"), **rewritten}, [odd])))
+    assert find_installed(town, "grove").version == "2.0.0"
 
 
 def test_scenes_need_each_other_by_range_of_versions(town: City, write: Write) -> None:

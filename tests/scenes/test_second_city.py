@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import io
+from collections.abc import Callable
 from typing import Any
 
+import httpx
 import pytest
+import segno
 
 from sanqu.catalog.keeping import register_contract
 from sanqu.ground.city import City
@@ -90,3 +94,19 @@ def test_citrus_runs_in_a_city_whose_columns_are_named_otherwise(city: City) -> 
         lake_of(city).upsert("jy-nongshi", "SELECT 'X1' AS jlh, plot AS dkbh, picked - 1 AS rq, '用药' AS lb, '螺螨酯' AS tr, 30 AS jgq FROM (SELECT dkbh AS plot, csrq AS picked FROM lake.main.\"jy-caishou\" ORDER BY pch LIMIT 1)", Commit("test"), duck=duck)
     refresh_all(city)
     assert list_alarms(city, SYSTEM, "citrus", "interval-broken")[1] == 35
+
+
+def test_a_batch_is_looked_up_by_anybody_behind_a_qr_code(city: City, serve: Callable[[City], str]) -> None:
+    with city.db.connection() as conn:
+        save_units(conn, [Unit("3308", None, "city", "city", Text(zh="衢州市", en="Quzhou")), *(Unit(code, "3308", "county", "county", Text(zh=code)) for code in ("330802", "330803", "330822", "330824", "330825", "330881"))])
+    install(city, SYSTEM, open_scene(find_scene("citrus")), steward="3308", samples=True)
+    with httpx.Client(base_url=serve(city), timeout=30) as anybody:
+        page = anybody.get("/scenes/citrus/batch?batch=B2026-P0003-1").text
+        assert "采收" in page and "B2026-P0003-1" in page and 'href="/scenes/citrus/batch/qr.svg?batch=B2026-P0003-1"' in page
+        code = anybody.get("/scenes/citrus/batch/qr.svg?batch=B2026-P0003-1&lang=en")
+        assert code.headers["content-type"] == "image/svg+xml"
+        expected = io.BytesIO()
+        segno.make(f"{anybody.base_url}/scenes/citrus/batch?batch=B2026-P0003-1".replace("//scenes", "/scenes"), error="m", micro=False).save(expected, kind="svg", scale=6, border=4)
+        assert code.content == expected.getvalue()
+        assert anybody.get("/scenes/citrus/quality/qr.svg").status_code in (401, 403) and anybody.get("/scenes/none/x/qr.svg").status_code == 404
+        assert anybody.get("/scenes").status_code == 200 and "浙里柑橘" in anybody.get("/scenes/citrus").text and "农药管理条例" in anybody.get("/scenes/citrus").text

@@ -5,21 +5,24 @@ from __future__ import annotations
 import csv
 import io
 from typing import Any
+from urllib.parse import quote, urlencode
 
+import segno
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, Response
 
 from sanqu.ground.city import City
-from sanqu.ground.errors import SanquError
+from sanqu.ground.errors import BadInput, SanquError, not_found
 from sanqu.ground.http import Asking as Who
-from sanqu.ground.http import InCity, Paging
+from sanqu.ground.http import InCity, Paging, base_of
+from sanqu.ground.i18n import Text
 from sanqu.ground.pages import render
 from sanqu.ground.people.askers import Asker
 from sanqu.lake import lake_of
 from sanqu.scenes.keeping import find_installed, installed, scene_of, woven_of
 from sanqu.scenes.models import Woven, datasets_in, expand, in_order, lineage
 from sanqu.scenes.rules import list_alarms
-from sanqu.scenes.showing.stages import stages_of
+from sanqu.scenes.showing.stages import check_open, stages_of
 
 router = APIRouter(include_in_schema=False)
 
@@ -62,6 +65,23 @@ def _models(city: City, woven: Woven) -> list[dict[str, Any]]:
         except SanquError:
             found.append({"model": model, "datasets": [], "columns": []})
     return found
+
+
+@router.get("/scenes/{name}/{page}/qr.svg")
+def code_of(request: Request, city: InCity, asker: Who, name: str, page: str) -> Response:
+    """The address of a page with its inputs as a QR code (二维码), to be printed on what it is about."""
+    stage = next((each for each in stages_of(city) if each.name == name), None)
+    if stage is None:
+        raise not_found(Text(zh="场景", en="scene"), name[:40])
+    check_open(asker, stage.page(page))
+    inputs = {key: value for key, value in request.query_params.items() if key in {one.name for one in stage.page(page).inputs}}
+    address = f"{base_of(city, request)}/scenes/{quote(name)}/{quote(page)}{'?' + urlencode(inputs) if inputs else ''}"
+    out = io.BytesIO()
+    try:
+        segno.make(address, error="m", micro=False).save(out, kind="svg", scale=6, border=4, xmldecl=True)
+    except segno.DataOverflowError as fault:
+        raise BadInput("scenes.qr", Text(zh="地址太长，做不成二维码", en="The address is too long for a QR code"), Text(zh="少选几个筛选项", en="Choose fewer inputs"), page[:40]) from fault
+    return Response(out.getvalue(), media_type="image/svg+xml", headers={"Cache-Control": "no-cache"})
 
 
 @router.get("/scenes/{name}/alarms.csv")
