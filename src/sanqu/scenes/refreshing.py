@@ -13,7 +13,7 @@ from sqlglot import exp
 from sanqu.catalog.keeping import register_contract
 from sanqu.ground.city import City
 from sanqu.ground.clock import now
-from sanqu.ground.errors import SanquError
+from sanqu.ground.errors import Conflict, SanquError
 from sanqu.ground.i18n import Text
 from sanqu.ground.jobs import job
 from sanqu.lake import Commit, Contract, lake_of, quote_ident
@@ -57,10 +57,20 @@ def declare_tables(city: City, one: Installed) -> list[Contract]:
     made = []
     for model in in_order(woven.scene.models):
         if model.table:
-            contract = derive(city, one, woven, model)
-            register_contract(city, contract, "system")
-            made.append(contract)
+            made.append(derive(city, one, woven, model))
+            _declare(city, one, model, made[-1])
     return made
+
+
+def _declare(city: City, one: Installed, model: Model, contract: Contract) -> None:
+    """A table whose shape does not follow from the one it has is made anew: its rows are worked out, nothing is lost."""
+    try:
+        register_contract(city, contract, "system")
+    except Conflict:
+        lake_of(city).drop(contract.name)
+        register_contract(city, contract, "system")
+        with city.db.connection() as conn:
+            conn.execute("DELETE FROM scene_seen WHERE scene = %s AND what = %s", (one.name, f"model:{model.name}"))
 
 
 def derive(city: City, one: Installed, woven: Woven, model: Model) -> Contract:
