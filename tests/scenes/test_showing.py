@@ -5,13 +5,16 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Callable
+from html.parser import HTMLParser
 
 import httpx
 import openpyxl
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from sanqu.ground.city import City
-from sanqu.ground.errors import BadInput
+from sanqu.ground.errors import BadInput, SanquError
 from sanqu.ground.ledger import integrate, read_entries
 from sanqu.ground.people.askers import PUBLIC
 from sanqu.lake import lake_of
@@ -20,6 +23,7 @@ from sanqu.scenes.showing.asking import Asking, Reader, params_of
 from sanqu.scenes.showing.blocks import draw, queries_of
 from sanqu.scenes.showing.pages import words_of
 from sanqu.scenes.showing.stages import Stage, stage_of
+from sanqu.scenes.showing.streaming import parts_of
 from sanqu.scenes.writing.components import COMPONENTS
 from sanqu.scenes.writing.reading import read_page
 from sanqu.sharing.kept import kept_answers
@@ -232,3 +236,55 @@ def test_all_blocks_of_a_page_read_the_same_snapshots(hall: Hall) -> None:
 def test_a_page_that_changes_nothing_tells_an_http_client_nothing_new(hall: Hall, site: str) -> None:
     with httpx.Client(base_url=site) as reader:
         assert reader.get(PAGE).headers["cache-control"] == "private, no-cache"
+
+
+ECHO = """+++
+title = { zh = "页", en = "Page" }
+[inputs.said]
+title = { zh = "说", en = "Said" }
++++
+```sql q
+SELECT $said AS a, $said || '!' AS b, 1 AS n
+```
+{{ q.a }}
+
+```figure query=q value=a label=b
+```
+```table query=q filter
+links = { a = "/datasets?q={a}" }
+```
+```timeline query=q when=a what=b detail=a kind=b
+```
+```bar query=q x=a y=n
+```
+```graph query=q source=a target=b
+```
+"""
+
+
+class _Tags(HTMLParser):
+    """Tags and attributes of a piece of HTML, and what stands in its scripts."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.one_of(st.text(max_size=60), st.sampled_from(["</script><script>alert(1)</script>", "<img src=x onerror=alert(1)>", "\" onmouseover=\"x", "javascript:alert(1)", "//evil.example/{a}"])))
+def test_what_a_reader_or_a_row_says_is_never_a_tag(hall: Hall, said: str) -> None:
+    whole, page = stage_of(hall.city, "gallery"), read_page(ECHO, "echo")
+    try:
+        params = params_of(page, {"said": said})
+        html = "".join(draw(asking, part, {"table_1.find": said}).html for asking in [Asking(Reader(hall.city, PUBLIC, Stage("gallery", whole.title, {"echo": page}, whole.weave), page, "zh", params))] for part in parts_of(page))
+    except SanquError:
+        return
+    tags = _Tags(html).tags
+    assert {tag for tag, _ in tags} <= {"header", "h2", "a", "svg", "circle", "path", "p", "span", "small", "form", "input", "button", "div", "table", "thead", "tbody", "tr", "th", "td", "ol", "li", "time", "strong", "script", "details", "summary", "label", "select", "option", "i"}
+    assert all(attrs.get("type") == "application/json" and set(attrs) == {"type"} for tag, attrs in tags if tag == "script")
+    assert not [name for _tag, attrs in tags for name in attrs if name.startswith("on")]
+    assert all((attrs.get("href") or "/").startswith("/") and not (attrs.get("href") or "/").startswith("//") for tag, attrs in tags if tag == "a")
