@@ -24,8 +24,9 @@ from sanqu.sharing.door import Answer, Question
 from sanqu.sharing.kept import Decided, decided, kept_answers
 from sanqu.sharing.law import law_book
 
-# Queries of one process that are asked or waited for at the same time; the door bounds the engines itself.
-AT_ONCE = 8
+# Queries of one process that are asked or waited for at the same time. The door bounds the engines itself; there are more threads than
+# those, so that answers that are known already do not wait behind slow ones.
+AT_ONCE = 24
 LONGEST_INPUT = 200
 
 

@@ -101,7 +101,7 @@ def _pie(block: Block, rows: Sequence[Row], _lang: Lang) -> Option:
         data.append({"name": "…", "value": sum(rest)})
     return {
         "tooltip": {"trigger": "item"},
-        "series": [{"type": "pie", "radius": ["42%", "70%"], "data": data, "label": {"formatter": "{b}\n{d}%", "fontSize": 12}, "itemStyle": {"borderWidth": 1}}],
+        "series": [{"type": "pie", "radius": ["38%", "62%"], "data": data, "label": {"formatter": "{b}\n{d}%", "fontSize": 12, "alignTo": "edge", "edgeDistance": 4, "minMargin": 4}, "itemStyle": {"borderWidth": 1}}],
     }  # fmt: skip
 
 

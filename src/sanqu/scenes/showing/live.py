@@ -139,6 +139,12 @@ def watches_of(city: City) -> Watches:
     return city.part(Watches, Watches)
 
 
+def check_room(city: City) -> None:
+    """Raise `Busy` where as many look at live pages as one process can tell."""
+    if watches_of(city).viewers >= MOST_VIEWERS:
+        raise Busy("scenes.viewers", Text(zh="同时看的人太多", en="Too many look at live pages"), Text(zh="过一会儿再看", en="Try again in a while"))
+
+
 def _known(reader: Reader, told: Mapping[str, str]) -> tuple[Key, int, dict[str, frozenset[str]]]:
     """What tells this reading from others: the page, its inputs, and what the law makes of each query for this reader."""
     asking, law = Asking(reader), law_now(reader.city)
@@ -160,8 +166,6 @@ def _known(reader: Reader, told: Mapping[str, str]) -> tuple[Key, int, dict[str,
 async def follow(reader: Reader, told: Mapping[str, str], at: int) -> AsyncIterator[bytes]:
     """Server-sent events for one viewer: `block` with the id, HTML and snapshot of what changed after snapshot `at`; `refused`."""
     watches, until, viewer = watches_of(reader.city), time.monotonic() + MOST_SECONDS, Viewer(at)
-    if watches.viewers >= MOST_VIEWERS:
-        raise Busy("scenes.viewers", Text(zh="同时看的人太多", en="Too many look at live pages"), Text(zh="过一会儿再看", en="Try again in a while"))
     yield b"retry: 2000\n\n" + _event("begin", at, {"page": reader.page.name})
     while time.monotonic() < until:
         try:

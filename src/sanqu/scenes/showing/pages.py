@@ -23,7 +23,7 @@ from sanqu.ground.people.askers import PUBLIC, SYSTEM, Asker
 from sanqu.scenes.keeping import Installed
 from sanqu.scenes.showing.asking import Asking, Reader, params_of
 from sanqu.scenes.showing.blocks import Drawn, address, draw, link, queries_of, render_part
-from sanqu.scenes.showing.live import follow
+from sanqu.scenes.showing.live import check_room, follow
 from sanqu.scenes.showing.stages import check_open, stage_of, stages_of
 from sanqu.scenes.showing.streaming import parts_of, places_of, stream
 from sanqu.scenes.showing.tables import columns_of, to_csv, to_xlsx
@@ -73,6 +73,7 @@ async def live(
     asker = await asyncio.to_thread(asker_of, request)
     told = dict(request.query_params)
     reader = await asyncio.to_thread(reader_of, city, asker, lang, name, page, told)
+    check_room(city)
     start = int(last_event_id) if last_event_id.isdecimal() else at
     return StreamingResponse(follow(reader, told, start), media_type="text/event-stream", headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sanqu.scenes.showing.asking import Outcome
-from sanqu.scenes.showing.values import number_of, plain
+from sanqu.scenes.showing.values import MOST_DIGITS, number_of, plain
 from sanqu.scenes.writing.page import Block
 from sanqu.sharing.safe import safe_cell
 
@@ -36,6 +36,7 @@ class Shown:
     pages: int
     view: View
     numeric: frozenset[str]
+    digits: Mapping[str, int]
     most: Mapping[str, float]
 
 
@@ -79,7 +80,17 @@ def show_table(block: Block, outcome: Outcome, told: Mapping[str, str]) -> Shown
     page = max(1, min(view.page, pages))
     numeric = frozenset(name for name in columns if _is_numeric(rows, name))
     bars = {name: max((number_of(row[name]) or 0.0 for row in rows), default=0.0) for name in block.columns("bars") if name in columns}
-    return Shown(columns, rows[(page - 1) * size : page * size], len(rows), page, pages, view, numeric, bars)
+    seen = rows[(page - 1) * size : page * size]
+    return Shown(columns, seen, len(rows), page, pages, view, numeric, {name: _digits(block, seen, name) for name in numeric}, bars)
+
+
+def _digits(block: Block, rows: Sequence[Mapping[str, Any]], name: str) -> int:
+    """As many digits as the column needs, so that its points stand below each other: those told, else two at most."""
+    told = [number for row in rows if (number := number_of(row[name])) is not None]
+    if all(number.is_integer() for number in told):
+        return 0
+    most = int(block.number("digits", MOST_DIGITS) or 0)
+    return next((digits for digits in range(most) if all(abs(round(number, digits) - number) < 1e-9 for number in told)), most)
 
 
 def _is_numeric(rows: Sequence[Mapping[str, Any]], name: str) -> bool:
