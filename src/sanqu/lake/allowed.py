@@ -41,7 +41,7 @@ FUNCTIONS: frozenset[type[exp.Expr]] = frozenset({
     exp.Reverse, exp.StrPosition, exp.StartsWith, exp.Contains, exp.RegexpReplace, exp.RegexpExtract, exp.SplitPart, exp.Initcap,
     exp.Split, exp.Levenshtein, exp.Unicode, exp.Chr, exp.Pad, exp.Repeat, exp.EndsWith, exp.Translate, exp.RegexpILike,
     # dates
-    exp.CurrentDate, exp.CurrentTimestamp, exp.DateTrunc, exp.TimestampTrunc, exp.DateDiff, exp.DateAdd, exp.DateSub, exp.Extract,
+    exp.CurrentDate, exp.CurrentTimestamp, exp.DateTrunc, exp.TimestampTrunc, exp.DateBin, exp.DateDiff, exp.DateAdd, exp.DateSub, exp.Extract,
     exp.Year, exp.Month, exp.Day, exp.Hour, exp.Minute, exp.Second, exp.Quarter, exp.Week, exp.DayOfWeek, exp.DayOfMonth, exp.DayOfYear,
     exp.WeekOfYear, exp.DayOfWeekIso, exp.LastDay, exp.TimeToStr, exp.StrToTime, exp.DateFromParts, exp.TsOrDsToDate, exp.Date, exp.Timestamp, exp.TimeToUnix,
     exp.UnixToTime, exp.MonthsBetween, exp.Dayname, exp.Monthname,
