@@ -130,8 +130,9 @@ def _start_patiently(server: PostgresServer, tries: int = 20) -> None:
             if not left:
                 raise
             time.sleep(0.25)
-        except subprocess.CalledProcessError:
-            # The orphans of one that was killed need a moment to see it.
+        except (subprocess.CalledProcessError, subprocess.TimeoutExpired):
+            # The orphans of one that was killed need a moment to see it; and on a busy machine the wheel's ten seconds may be over
+            # before it heard of a server that is there.
             if left < tries - 3:
                 raise
             time.sleep(1)
