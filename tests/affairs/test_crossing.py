@@ -31,12 +31,11 @@ from sanqu.ground.i18n import Text
 from sanqu.ground.ledger import integrate, read_entries
 from sanqu.ground.people.askers import SYSTEM, Asker
 from sanqu.ground.people.persons import add_person, asker_for
-from sanqu.ground.people.sessions import make_link
 from sanqu.ground.people.units import Unit, save_units
 from sanqu.sharing.my_data import identify
 from tests.affairs.conftest import Hall, picture
 from tests.affairs.test_pages import PHONE, UNLABELLED, WIDER
-from tests.web.conftest import browser
+from tests.web.conftest import browser, sign_in
 
 __all__ = ["browser"]
 
@@ -257,13 +256,7 @@ def test_an_administrator_pins_a_city_and_somebody_files_on_a_phone(pair: Pair, 
 
     def enter(asker: Asker, phone: bool = False) -> Page:
         page = browser.new_context(base_url=home, locale="zh-CN", viewport=PHONE if phone else None).new_page()  # type: ignore[arg-type]
-        assert asker.user_id is not None
-        with pair.home.db.connection() as conn:
-            link = make_link(conn, asker.user_id, SYSTEM)
-        page.goto(f"/sign-in/{link}")
-        page.get_by_role("button", name="以此链接登录").click()
-        expect(page.get_by_role("link", name=asker.name)).to_be_visible()
-        return page
+        return sign_in(page, pair.home, asker)
 
     admin = enter(pair.admin)
     admin.goto("/affairs/partners")

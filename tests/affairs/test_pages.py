@@ -15,7 +15,7 @@ from sanqu.ground.people.askers import SYSTEM, Asker
 from sanqu.ground.people.sessions import make_link
 from sanqu.samples import generate
 from tests.affairs.conftest import DIVISIONS, SHOP, Hall, picture
-from tests.web.conftest import browser
+from tests.web.conftest import browser, sign_in
 
 __all__ = ["browser"]
 
@@ -48,11 +48,7 @@ def enter(browser: Browser, hall: Hall, base: str) -> Iterator[Entering]:
         opened.append(context)
         page = context.new_page()
         page.on("pageerror", lambda fault: faults.append(str(fault)))
-        if asker is not None:
-            page.goto(f"/sign-in/{_link(hall, asker)}")
-            page.get_by_role("button", name="以此链接登录").click()
-            expect(page.get_by_role("link", name=asker.name)).to_be_visible()
-        return page
+        return page if asker is None else sign_in(page, hall.city, asker)
 
     yield open_tab
     for context in opened:

@@ -16,9 +16,8 @@ from sanqu.governance.villages import confirm, follow, open_vote, publish_notice
 from sanqu.ground.city import City
 from sanqu.ground.people.askers import SYSTEM, Asker
 from sanqu.ground.people.keys import make_key
-from sanqu.ground.people.sessions import make_link
 from tests.governance.conftest import HERE, County, picture
-from tests.web.conftest import browser
+from tests.web.conftest import browser, sign_in
 
 __all__ = ["browser"]
 
@@ -47,13 +46,7 @@ def enter(browser: Browser, county: County, base: str) -> Iterator[Entering]:
         opened.append(context)
         page = context.new_page()
         page.on("pageerror", lambda fault: faults.append(str(fault)))
-        if asker is not None and asker.user_id is not None:
-            with county.city.db.connection() as conn:
-                link = make_link(conn, asker.user_id, SYSTEM)
-            page.goto(f"/sign-in/{link}")
-            page.get_by_role("button", name="以此链接登录").click()
-            page.wait_for_url(lambda url: "/sign-in/" not in url)
-        return page
+        return page if asker is None else sign_in(page, county.city, asker)
 
     yield open_tab
     for context in opened:

@@ -24,7 +24,6 @@ from sanqu.ground.i18n import Text
 from sanqu.ground.ledger import integrate, read_entries
 from sanqu.ground.people.askers import PUBLIC, SYSTEM, Asker
 from sanqu.ground.people.persons import add_person, asker_for
-from sanqu.ground.people.sessions import make_link
 from sanqu.ground.people.units import Unit, save_units
 from sanqu.indicators.assessment.appeals import appeal, declare_appeal_process, list_appeals
 from sanqu.indicators.assessment.records import Change, Criterion, read_scheme
@@ -50,7 +49,7 @@ from sanqu.lake import Commit, Contract, lake_of
 from sanqu.sharing.door import Question, ask
 from sanqu.sharing.reading import hang_door
 from tests.conftest import new_city
-from tests.web.conftest import browser
+from tests.web.conftest import browser, sign_in
 
 __all__ = ["browser"]
 
@@ -391,14 +390,7 @@ def test_a_department_reports_on_a_phone_and_appeals_against_a_point(browser: Br
     base = serve(government.city)
 
     def enter(asker: Asker, **size: Any) -> Any:
-        page = browser.new_context(base_url=base, locale="zh-CN", **size).new_page()
-        assert asker.user_id is not None
-        with government.city.db.connection() as conn:
-            link = make_link(conn, asker.user_id, SYSTEM)
-        page.goto(f"/sign-in/{link}")
-        page.get_by_role("button", name="以此链接登录").click()
-        expect(page.locator(".who")).to_contain_text(asker.name)
-        return page
+        return sign_in(browser.new_context(base_url=base, locale="zh-CN", **size).new_page(), government.city, asker)
 
     bureau = enter(government.bureau)
     bureau.goto("/plan")

@@ -20,7 +20,6 @@ from sanqu.ground.facts import keep_fact
 from sanqu.ground.i18n import Text
 from sanqu.ground.people.askers import PUBLIC, SYSTEM, Asker
 from sanqu.ground.people.persons import add_person, asker_for
-from sanqu.ground.people.sessions import make_link
 from sanqu.ground.people.units import Unit, save_units
 from sanqu.indicators.evaluate import evaluate
 from sanqu.indicators.keeping import figures_of, read_indicator, save_indicators
@@ -31,7 +30,7 @@ from sanqu.indicators.reporting.asking import ask_for, declare_report_process, l
 from sanqu.indicators.reporting.loading import load, look_at, read_rows
 from sanqu.sharing.reading import hang_door
 from tests.conftest import new_city
-from tests.web.conftest import browser
+from tests.web.conftest import browser, sign_in
 
 __all__ = ["browser"]
 
@@ -196,14 +195,7 @@ def test_a_county_fills_in_on_a_phone_and_the_bureau_loads_a_file(browser: Brows
     ask_for(office.city, office.bureau, "2026-Q3")
 
     def enter(asker: Asker, **size: Any) -> Any:
-        page = browser.new_context(base_url=base, locale="zh-CN", **size).new_page()
-        assert asker.user_id is not None
-        with office.city.db.connection() as conn:
-            link = make_link(conn, asker.user_id, SYSTEM)
-        page.goto(f"/sign-in/{link}")
-        page.get_by_role("button", name="以此链接登录").click()
-        expect(page.locator(".who")).to_contain_text(asker.name)
-        return page
+        return sign_in(browser.new_context(base_url=base, locale="zh-CN", **size).new_page(), office.city, asker)
 
     county = enter(office.county, viewport={"width": 390, "height": 800})
     county.goto(f"/indicators/fill/{office.case_of('330802')}")

@@ -14,14 +14,13 @@ from playwright.sync_api import Browser, Page, expect
 from sanqu.cases.notices import notices_of
 from sanqu.ground.city import City
 from sanqu.ground.errors import BadInput, Conflict, NotFound, Refused
-from sanqu.ground.people.askers import PUBLIC, SYSTEM, Asker
-from sanqu.ground.people.sessions import make_link
+from sanqu.ground.people.askers import PUBLIC, Asker
 from sanqu.reporting.figures import Figure, add_figure, check_period, decide_figure, list_figures, period_before
 from sanqu.reporting.pages import read_table
 from sanqu.reporting.requests import burden, cells_of, find_request, plan_cells
 from sanqu.reporting.values import correct_value, history_of
 from tests.reporting.conftest import FIGURES, TOWNS, County
-from tests.web.conftest import browser
+from tests.web.conftest import browser, sign_in
 
 __all__ = ["browser"]
 
@@ -164,14 +163,7 @@ def test_a_department_designs_a_form_and_a_town_fills_it_in_by_phone(browser: Br
     base = serve(county.city)
 
     def enter(asker: Asker, **size: Any) -> Page:
-        page = browser.new_context(base_url=base, locale="zh-CN", **size).new_page()
-        assert asker.user_id is not None
-        with county.city.db.connection() as conn:
-            link = make_link(conn, asker.user_id, SYSTEM)
-        page.goto(f"/sign-in/{link}")
-        page.get_by_role("button", name="以此链接登录").click()
-        expect(page.locator(".who")).to_contain_text(asker.name)
-        return page
+        return sign_in(browser.new_context(base_url=base, locale="zh-CN", **size).new_page(), county.city, asker)
 
     civil = enter(county.civil)
     civil.goto("/reports/new")

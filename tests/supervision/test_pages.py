@@ -8,11 +8,10 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from sanqu.ground.city import City
-from sanqu.ground.people.askers import SYSTEM, Asker
-from sanqu.ground.people.sessions import make_link
+from sanqu.ground.people.askers import Asker
 from sanqu.supervision.inspections import Wanted, list_inspections
 from tests.supervision.conftest import Office
-from tests.web.conftest import browser
+from tests.web.conftest import browser, sign_in
 
 __all__ = ["browser"]
 
@@ -32,13 +31,7 @@ def enter(browser: Browser, office: Office, serve: Callable[[City], str]) -> Ite
         opened.append(context)
         page = context.new_page()
         page.on("pageerror", lambda fault: faults.append(str(fault)))
-        if asker is not None and asker.user_id is not None:
-            with office.city.db.connection() as conn:
-                link = make_link(conn, asker.user_id, SYSTEM)
-            page.goto(f"/sign-in/{link}")
-            page.get_by_role("button", name="以此链接登录").click()
-            expect(page.locator(".who")).to_contain_text(asker.name)
-        return page
+        return page if asker is None else sign_in(page, office.city, asker)
 
     yield open_tab
     for context in opened:

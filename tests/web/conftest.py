@@ -14,8 +14,8 @@ from sanqu.catalog.records import Subject
 from sanqu.ground.city import City
 from sanqu.ground.facts import keep_fact
 from sanqu.ground.i18n import Text
-from sanqu.ground.people.askers import SYSTEM
-from sanqu.ground.people.persons import add_person
+from sanqu.ground.people.askers import SYSTEM, Asker
+from sanqu.ground.people.persons import add_person, asker_for
 from sanqu.ground.people.sessions import make_link
 from sanqu.ground.people.units import Unit, save_units
 from sanqu.lake import Commit, Contract, lake_of
@@ -79,11 +79,21 @@ def page(browser: Browser, quzhou: City, serve: Callable[[City], str]) -> Iterat
     assert faults == []
 
 
+def sign_in(page: Page, city: City, asker: Asker) -> Page:
+    """A tab of a Chinese reader, signed in as `asker` by a one-time link."""
+    assert asker.user_id is not None
+    with city.db.connection() as conn:
+        link = make_link(conn, asker.user_id, SYSTEM)
+    page.goto(f"/sign-in/{link}")
+    page.get_by_role("button", name="以此链接登录").click()
+    page.wait_for_url(lambda url: "/sign-in/" not in url)
+    return page
+
+
 @pytest.fixture
 def admin(page: Page, quzhou: City) -> Page:
     """The same tab, signed in by a one-time link as an administrator."""
     with quzhou.db.connection() as conn:
-        link = make_link(conn, add_person(conn, SYSTEM, "admin", "管理员", [("admin", "3308")]))
-    page.goto(f"/sign-in/{link}")
-    page.get_by_role("button", name="以此链接登录").click()
-    return page
+        asker = asker_for(conn, add_person(conn, SYSTEM, "admin", "管理员", [("admin", "3308")]))
+    assert asker is not None
+    return sign_in(page, quzhou, asker)

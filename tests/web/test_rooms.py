@@ -9,10 +9,10 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from sanqu.catalog.keeping import register_contract
 from sanqu.ground.city import City
-from sanqu.ground.people.askers import SYSTEM, Asker
-from sanqu.ground.people.sessions import make_link
+from sanqu.ground.people.askers import Asker
 from sanqu.lake import Contract
 from tests.sandbox.conftest import Hut, county, grant, grant_all, hut
+from tests.web.conftest import sign_in
 
 __all__ = ["county", "grant", "grant_all", "hut"]
 
@@ -27,15 +27,11 @@ def enter(browser: Browser, hut: Hut, serve: Callable[[City], str]) -> Iterator[
     base, opened, faults = serve(hut.city), list[BrowserContext](), list[str]()
 
     def open_tab(asker: Asker) -> Page:
-        assert asker.user_id is not None
-        with hut.city.db.connection() as conn:
-            link = make_link(conn, asker.user_id, SYSTEM)
         context = browser.new_context(base_url=base, locale="zh-CN", accept_downloads=True)
         opened.append(context)
         page = context.new_page()
         page.on("pageerror", lambda fault: faults.append(str(fault)))
-        page.goto(f"/sign-in/{link}")
-        page.get_by_role("button", name="以此链接登录").click()
+        sign_in(page, hut.city, asker)
         page.goto(f"/rooms/{hut.room.id}")
         return page
 
