@@ -51,9 +51,10 @@ def put(city: City, name: str, rows: str) -> None:
 
 
 def test_a_scene_with_its_samples_does_what_it_expects(town: City, write: Write) -> None:
-    folder = write({"indicators/a.toml": INDICATOR})
+    expected = FILES["tests/expect.toml"] + '\n[[expect]]\nname = "the area"\nindicator = "grove_area"\nperiod = "2026"\nvalue = 45\n\n[[expect]]\nname = "wrong"\nsql = "SELECT 4"\nvalue = 5\n'
+    folder = write({"indicators/a.toml": INDICATOR, "tests/expect.toml": expected})
     one = install(town, SYSTEM, open_scene(folder), samples=True)
-    assert [(out.name, out.ok, out.found) for out in look(town, one, open_scene(folder))] == [("three orchards", True, "3"), ("one is small", True, "1")]
+    assert [(out.name, out.ok, out.found) for out in look(town, one, open_scene(folder))] == [("three orchards", True, "3"), ("one is small", True, "1"), ("the area", True, "45.0"), ("wrong", False, "4")]
     assert read(town, "SELECT county, area FROM large") == [("柯城区", 40.0)]
     evaluate(town)
     assert [figure.value for figure in figures_of(town, ["grove_area"])["grove_area"].values()] == [45.0]
@@ -61,7 +62,7 @@ def test_a_scene_with_its_samples_does_what_it_expects(town: City, write: Write)
     assert "scenes.installed" in {entry.kind for entry in read_entries(town, limit=200)}
     # The same files again change nothing.
     again = install(town, SYSTEM, open_scene(folder))
-    assert again.digest == one.digest and [out.ok for out in look(town, again, open_scene(folder))] == [True, True]
+    assert again.digest == one.digest and [out.ok for out in look(town, again, open_scene(folder))] == [True, True, True, False]
 
 
 def test_a_scene_is_bound_to_a_city_whose_columns_are_named_otherwise(town: City, write: Write) -> None:
@@ -73,6 +74,18 @@ def test_a_scene_is_bound_to_a_city_whose_columns_are_named_otherwise(town: City
     assert read(town, "SELECT orchard, area, variety FROM grove_orchards ORDER BY 1") == [("1", 30.0, "椪柑"), ("2", 3.0, "胡柚")]
     assert read(town, "SELECT county FROM large") == [("柯城区",)]
     assert [alarm.message.zh for alarm in list_alarms(town, STAFF, "grove")[0]] == ["2 只有 3.0 亩"]
+
+
+def test_bound_rows_that_break_the_scenes_contract_are_counted_and_refused_beyond_what_is_tolerated(town: City, write: Write) -> None:
+    register_contract(town, GARDENS, "test", state="published")
+    put(town, "gardens", "SELECT i AS no, CASE WHEN i % 4 = 0 THEN NULL ELSE '柯城区' END AS place, CASE WHEN i = 1 THEN -5.0 ELSE 20000.0 END AS size, CASE WHEN i % 2 = 0 THEN 1 ELSE 9 END AS kind FROM range(100) t(i)")
+    folder, said = write({"rules/rules.toml": None, "tests/expect.toml": None}), list[str]()
+    with pytest.raises(BadInput, match=r"required of grove-orchards\.county: 25 of 100") as refused:
+        install(town, SYSTEM, open_scene(folder), binding=read_binding(BOUND), say=said.append)
+    assert [one.split(":")[0] for one in refused.value.facts["broken"]] == ["required of grove-orchards.county", "enum of grove-orchards.variety"]
+    # One negative area in a hundred is the dirt of any city: it is said, and no reason to refuse.
+    assert any("minimum of grove-orchards.area: 1 of 100" in line for line in said) and installed(town) == []
+    assert install(town, SYSTEM, open_scene(folder), binding=read_binding(BOUND), tolerance=0.6).name == "grove"
 
 
 def test_a_scene_cannot_read_past_the_door(town: City, write: Write) -> None:

@@ -58,7 +58,7 @@ def watched(indicator: Indicator, figures: dict[Period, Figure], targets: dict[P
     one = Watched(indicator, figures, targets, Outlook("unknown"))
     since = {period: value for period, value in one.values.items() if one.base is not None and period >= one.base}
     aims = {period: aim.value for period, aim in targets.items()}
-    return replace(one, outlook=outlook(since, aims, indicator.direction, share=indicator.share))
+    return replace(one, outlook=outlook(since, aims, indicator.direction, share=indicator.share, lagging=indicator.lagging))
 
 
 def standings(all_: list[Watched]) -> Counter[str]:

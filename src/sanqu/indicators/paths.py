@@ -63,7 +63,9 @@ def expected_at(points: Mapping[Period, float], period: Period, *, share: bool) 
     return float(start * (end / start) ** way)
 
 
-def outlook(figures: Mapping[Period, float], targets: Mapping[Period, float], direction: Direction, *, share: bool) -> Outlook:
+def outlook(
+    figures: Mapping[Period, float], targets: Mapping[Period, float], direction: Direction, *, share: bool, lagging: float = LAGGING_SHARE
+) -> Outlook:
     """Where the newest figure stands between the first figure (the base) and the targets."""
     if not figures or not targets:
         return Outlook("unknown")
@@ -73,13 +75,13 @@ def outlook(figures: Mapping[Period, float], targets: Mapping[Period, float], di
     expected = expected_at(points, newest, share=share) if newest != base else None
     years = last.end - newest.end
     return Outlook(
-        _standing(actual, expected, figures[base], aim, direction), newest, actual, expected,
+        _standing(actual, expected, figures[base], aim, direction, lagging), newest, actual, expected,
         None if expected is None else actual - expected,
         yearly(actual, aim, years), yearly(figures[base], actual, newest.end - base.end),
     )  # fmt: skip
 
 
-def _standing(actual: float, expected: float | None, base: float, aim: float, direction: Direction) -> Standing:
+def _standing(actual: float, expected: float | None, base: float, aim: float, direction: Direction, lagging: float) -> Standing:
     sign = 1 if direction == "up" else -1
     if sign * (actual - aim) >= 0:
         return "reached"
@@ -88,4 +90,4 @@ def _standing(actual: float, expected: float | None, base: float, aim: float, di
     if sign * (actual - expected) >= 0:
         return "on-track"
     asked = sign * (expected - base)
-    return "lagging" if asked > 0 and sign * (actual - base) >= LAGGING_SHARE * asked else "at-risk"
+    return "lagging" if asked > 0 and sign * (actual - base) >= lagging * asked else "at-risk"

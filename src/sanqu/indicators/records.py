@@ -9,7 +9,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from sanqu.ground.i18n import Text
-from sanqu.indicators.paths import Direction
+from sanqu.indicators.paths import LAGGING_SHARE, Direction
 from sanqu.indicators.periods import Period
 
 Comparator = Literal["=", ">=", "<", "超", "约"]
@@ -93,6 +93,8 @@ class Indicator(BaseModel):
     aims: tuple[Aim, ...] = ()
     dimensions: tuple[Dimension, ...] = ()
     additive: bool = False
+    # From which share of the way that should lie behind it lags; below, it is at risk.
+    lagging: float = Field(default=LAGGING_SHARE, gt=0, le=1)
     sample: bool = False
     # Who reports it, between which bounds, under which rules.
     reporter: Literal["", "steward", "county"] = ""

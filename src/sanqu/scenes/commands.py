@@ -24,6 +24,7 @@ from sanqu.scenes.installing import install as install_scene
 from sanqu.scenes.installing import uninstall
 from sanqu.scenes.package import NAME, broken, find_scene, open_scene
 from sanqu.scenes.proposing import propose
+from sanqu.scenes.proving import TOLERANCE
 from sanqu.scenes.registry import Order, as_rows, install_archive, install_from, read_index
 from sanqu.scenes.registry import publish as put_into
 from sanqu.scenes.showing.shot import Shot, take
@@ -102,13 +103,14 @@ def install(
     samples: Annotated[bool, typer.Option(help="装入样例 · load its samples")] = False,
     registry: Annotated[str, typer.Option(help="场景库：文件夹或网址 · a registry: folder or address")] = "",
     trust: Annotated[bool, typer.Option(help="这一次信任发布者 · trust the publisher for this once")] = False,
+    tolerate: Annotated[float, typer.Option(help="绑定的行可以有多大比例不合契约 · the share of bound rows that may break the contract", min=0, max=1)] = TOLERANCE,
 ) -> None:  # fmt: skip
     """安装场景 · Install a scene from a folder, a .sanqu file or a registry, or take it to a newer version.
 
     例 · e.g.  sanqu scene install citrus@^1.0.0 --registry https://scenes.example.org --home city --binding citrus.toml
     """
     told: dict[str, Any] = {
-        "binding": read_binding(tomllib.loads(binding.read_text("utf-8")), str(binding)) if binding else None, "steward": steward, "samples": samples,
+        "binding": read_binding(tomllib.loads(binding.read_text("utf-8")), str(binding)) if binding else None, "steward": steward, "samples": samples, "tolerance": tolerate,
         "say": lambda text: console.print(text, highlight=False),
     }  # fmt: skip
     with _open(home) as city:

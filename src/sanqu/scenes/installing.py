@@ -26,9 +26,11 @@ from sanqu.scenes.checking import check_scene
 from sanqu.scenes.keeping import Installed, find_installed, installed, is_trusted, require_admin, save_installed, woven_of
 from sanqu.scenes.models import Woven, expand
 from sanqu.scenes.package import Scene, broken
+from sanqu.scenes.proving import TOLERANCE, prove, refuse_unproven
 from sanqu.scenes.refreshing import declare_tables, refresh_scene
 from sanqu.scenes.rules import look_at_rules
 from sanqu.scenes.samples import load_samples
+from sanqu.scenes.speaking import speaker_at
 from sanqu.scenes.versions import parse_version
 
 FOLDER = "scenes"
@@ -54,7 +56,7 @@ def python_digest(scene: Scene) -> str:
 
 
 def install(
-    city: City, asker: Asker, scene: Scene, *, binding: Binding | None = None, steward: str = "", samples: bool = False, say: Say = lambda _text: None
+    city: City, asker: Asker, scene: Scene, *, binding: Binding | None = None, steward: str = "", samples: bool = False, tolerance: float = TOLERANCE, say: Say = lambda _text: None
 ) -> Installed:  # fmt: skip
     """Install a scene, or take an installed one to a newer version; the same files again change nothing.
 
@@ -70,6 +72,8 @@ def install(
     bound = dict(binding if binding is not None else old.binding if old else {})
     _refuse_unfit(city, scene, old)
     unit_code = _steward(city, scene, steward or (old.steward if old else ""))
+    _check_binding(city, scene, bound)
+    _prove(city, scene, bound, unit_code, tolerance, say)
     made = _declare(city, scene, bound, unit_code, asker)
     folder = _copy(city, scene, digest)
     kept = Scene(**{**scene.__dict__, "folder": folder})
@@ -85,6 +89,15 @@ def install(
     refresh_scene(city, one)
     look_at_rules(city, one)
     return one
+
+
+def _prove(city: City, scene: Scene, bound: Mapping[str, Bound], steward: str, tolerance: float, say: Say) -> None:
+    """The scene's contracts over the bound rows, as its unit may read them."""
+    proofs = prove(city, speaker_at(city, scene.name, steward), scene, bound)
+    for one in proofs:
+        if one.bad:
+            say(f"  {one.what.zh} · {one.what.in_('en')}")
+    refuse_unproven(scene, proofs, tolerance)
 
 
 def _refuse_unfit(city: City, scene: Scene, old: Installed | None) -> None:
@@ -114,8 +127,8 @@ def _steward(city: City, scene: Scene, wanted: str) -> str:
     raise BadInput("scenes.steward", Text(zh="没有可以负责这个场景的机构", en="There is no unit that could answer for this scene"), Text(zh="用 --steward 指定", en="Name one with --steward"), scene.name)
 
 
-def _declare(city: City, scene: Scene, bound: dict[str, Bound], steward: str, asker: Asker) -> dict[str, str]:
-    """Declare what is not bound; gives the datasets that the scene made, by its own names. Bindings that do not fit are refused before."""
+def _check_binding(city: City, scene: Scene, bound: Mapping[str, Bound]) -> None:
+    """Raise `BadInput` naming what of a binding does not fit."""
     lake = lake_of(city)
     wrong: list[Text] = []
     for name, one in bound.items():
@@ -127,6 +140,11 @@ def _declare(city: City, scene: Scene, bound: dict[str, Bound], steward: str, as
             wrong += check_bound(name, one, scene.contracts[name], lake.contract(one.dataset))
     if wrong:
         raise BadInput("scenes.binding", wrong[0], Text(zh=f"改正绑定（共 {len(wrong)} 处）", en=f"Mend the binding ({len(wrong)} in all)"), scene.name, facts={"problems": [one.in_("en") for one in wrong]})
+
+
+def _declare(city: City, scene: Scene, bound: dict[str, Bound], steward: str, asker: Asker) -> dict[str, str]:
+    """Declare what is not bound; gives the datasets that the scene made, by its own names. Those that the city had stand for themselves."""
+    lake = lake_of(city)
     made: dict[str, str] = {}
     for name, contract in scene.contracts.items():
         if name in bound:

@@ -28,6 +28,7 @@ from sanqu.scenes.binding import Binding
 from sanqu.scenes.installing import Say, install
 from sanqu.scenes.keeping import Installed, installed, is_trusted, require_admin
 from sanqu.scenes.package import NAME
+from sanqu.scenes.proving import TOLERANCE
 from sanqu.scenes.versions import Range, parse_range, parse_version
 
 INDEX = "index.json"
@@ -142,6 +143,7 @@ class Order:
     steward: str = ""
     samples: bool = False
     trusting: bool = False
+    tolerance: float = TOLERANCE
     say: Say = lambda _text: None
 
 
@@ -183,7 +185,7 @@ def install_archive(city: City, asker: Asker, archive: bytes, name: str, order: 
         append(conn, kind="scenes.archive", actor=asker.label, subject=f"scene:{sealed.name}", facts={"version": sealed.version, "sha256": sealed.sha256, "key": sealed.key})
     with tempfile.TemporaryDirectory() as folder:
         scene = unpack(archive, Path(folder) / sealed.name, name)
-        return install(city, asker, scene, binding=wanted.binding, steward=wanted.steward, samples=wanted.samples, say=wanted.say)
+        return install(city, asker, scene, binding=wanted.binding, steward=wanted.steward, samples=wanted.samples, tolerance=wanted.tolerance, say=wanted.say)
 
 
 def as_rows(entries: list[Entry]) -> list[dict[str, Any]]:

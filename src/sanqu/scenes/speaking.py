@@ -10,7 +10,12 @@ from sanqu.scenes.keeping import Installed
 
 def speaker_of(city: City, one: Installed) -> Asker:
     """The asker that works for an installed scene: a steward of the scene's unit. What the unit may not read, the scene may not."""
-    return Asker(name=f"scene:{one.name}", user_id=SYSTEM_ID, held=(Role("steward", one.steward, unit(city, one.steward).path),))
+    return speaker_at(city, one.name, one.steward)
+
+
+def speaker_at(city: City, name: str, steward: str) -> Asker:
+    """The asker that works for the scene `name` at the unit `steward`."""
+    return Asker(name=f"scene:{name}", user_id=SYSTEM_ID, held=(Role("steward", steward, unit(city, steward).path),))
 
 
 def purpose_of(one: Installed) -> str:
