@@ -4,4 +4,4 @@
 -- ten minutes are a flood, in which less than one per cent of the time should be spent.
 SELECT t.unit, u.firm, u.section, u.operators, sum(t.alarms) AS alarms, sum(t.alarms) / (s.hours * 6) / u.operators AS in_ten_minutes,
     count(*) FILTER (WHERE t.alarms / u.operators >= 10) AS floods, 100.0 * count(*) FILTER (WHERE t.alarms / u.operators >= 10) / (s.hours * 6) AS flood_share
-FROM tens AS t JOIN dcs_units AS u ON u.unit = t.unit, span AS s GROUP BY t.unit, u.firm, u.section, u.operators, s.hours
+FROM tens AS t JOIN dcs_units AS u ON u.unit = t.unit, span AS s WHERE t.ten BETWEEN s.since - INTERVAL 10 MINUTE AND s.until GROUP BY t.unit, u.firm, u.section, u.operators, s.hours
