@@ -84,7 +84,8 @@ def test_who_does_not_correct_it_twice_has_a_case_filed_and_a_partner_alone_may_
         office.act(office.officer, one.case, "recheck", corrected="no")
     office.act(office.chief, one.case, "review", publish=False, review_note="涉及商业秘密")
     assert (again(office, one).state, again(office, one).result) == ("withheld", "pending")
-    assert public_results(office.city, PUBLIC, text=one.name)[1] == 0
+    # The draw may have hit a firm of which another test published something.
+    assert one.number not in {row["inspection"] for row in public_results(office.city, PUBLIC, text=one.name)[0]}
 
 
 @pytest.mark.parametrize(
@@ -137,9 +138,11 @@ def test_cases_that_a_draw_did_not_start_are_started_later_once_and_void_ones_ar
 
 
 def test_figures_tell_coverage_problems_by_grade_and_how_often_firms_were_bothered(office: Office) -> None:
-    for one in drawn(office, each=30):
-        if one.target in ("E000", "E001"):
-            office.visit(one, "correct", wrong=("waste.permit",), on=ON)
+    found_out = [one for one in drawn(office, each=30) if one.target in ("E000", "E001")]
+    # A large draw opens its first cases at once, the others in the background.
+    open_inspections(office.city)
+    for one in found_out:
+        office.visit(again(office, one), "correct", wrong=("waste.permit",), on=ON)
     found = figures(office.city, office.chief, now())
     assert (found.universe, found.firms, found.coverage, found.bothered) == (60, 60, 1.0, ((1, 60),))
     by_grade = {one.grade: one for one in found.grades}
