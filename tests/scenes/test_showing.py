@@ -203,9 +203,10 @@ def test_a_form_begins_a_case_and_says_what_does_not_fit(hall: Hall, site: str) 
     assert nobody.status_code == 401
 
 
-def test_alarms_are_shown_to_staff(hall: Hall, site: str) -> None:
-    with hall.reader(site, hall.officer) as officer:
-        assert "水位" in officer.get(PAGE, params={"block": "alarms_1"}).text
+def test_alarms_are_shown_to_the_unit_of_the_scene_and_to_nobody_who_might_not_read_what_they_say(hall: Hall, site: str) -> None:
+    with hall.reader(site, hall.steward) as steward, hall.reader(site, hall.officer) as officer:
+        assert "水位" in steward.get(PAGE, params={"block": "alarms_1"}).text
+        assert "水位" not in officer.get(PAGE, params={"block": "alarms_1"}).text
 
 
 def test_what_is_not_there_is_said(hall: Hall, site: str) -> None:

@@ -21,7 +21,7 @@ from sanqu.ground.people.askers import Asker
 from sanqu.lake import lake_of
 from sanqu.scenes.keeping import find_installed, installed, scene_of, woven_of
 from sanqu.scenes.models import Woven, datasets_in, expand, in_order, lineage
-from sanqu.scenes.rules import list_alarms
+from sanqu.scenes.rules import list_alarms, may_see_alarms
 from sanqu.scenes.showing.stages import check_open, stages_of
 
 router = APIRouter(include_in_schema=False)
@@ -49,7 +49,7 @@ def about(request: Request, city: InCity, asker: Who, page: Paging, name: str, r
     seen = {row["what"]: row for row in city.db.all(FAULTS, (name,))}
     return render(
         request, "scenes/scene.html", one=one, scene=scene, pages=stage.pages_for(asker) if stage else (), models=_models(city, woven), alarms=alarms, total=total, page=page,
-        rule=rule, seen=seen, rules={each.name: each for each in scene.rules},
+        rule=rule, seen=seen, sees_alarms=may_see_alarms(city, asker, name), rules={each.name: each for each in scene.rules},
     )  # fmt: skip
 
 

@@ -51,6 +51,7 @@ COLUMNS = "id, scene, rule, key, severity, body, message, times, raised, seen, c
 WANTED = "scene = %(scene)s AND (%(rule)s::text IS NULL OR rule = %(rule)s) AND (NOT %(open)s OR cleared IS NULL)"
 LIST = f"SELECT {COLUMNS} FROM scene_alarm WHERE {WANTED} ORDER BY cleared IS NOT NULL, seen DESC, id DESC LIMIT %(limit)s OFFSET %(offset)s"
 COUNT = f"SELECT count(*) AS n FROM scene_alarm WHERE {WANTED}"
+PATH = "SELECT u.path FROM scene s JOIN org_unit u ON u.code = s.steward WHERE s.name = %s"
 
 
 @dataclass(frozen=True)
@@ -179,9 +180,18 @@ def span_of(said: str) -> timedelta:
     return timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
 
 
+def may_see_alarms(city: City, asker: Asker, scene: str) -> bool:
+    """Whether the asker sees a scene's alarms: whoever works at its unit, or at one above.
+
+    An alarm says what the scene's unit may read; somebody elsewhere might not, and a rule is no way past the door.
+    """
+    row = city.db.one(PATH, (scene,))
+    return row is not None and any(str(row["path"]).startswith(role.path) for role in asker.held)
+
+
 def list_alarms(city: City, asker: Asker, scene: str, rule: str | None = None, *, only_open: bool = False, limit: int = 50, offset: int = 0) -> tuple[list[Alarm], int]:
-    """A page of a scene's alarms, open ones first, the newest first, and how many there are; for whoever works for the city."""
-    if not asker.is_staff:
+    """A page of a scene's alarms, open ones first, the newest first, and how many there are; none for those who may not see them."""
+    if not may_see_alarms(city, asker, scene):
         return [], 0
     wanted = {"scene": scene, "rule": rule, "open": only_open, "limit": limit, "offset": offset}
     counted = city.db.one(COUNT, wanted)

@@ -9,7 +9,7 @@ from sanqu.cases.history import list_cases
 from sanqu.ground.i18n import say
 from sanqu.indicators.keeping import figures_of, find_indicator, targets_of
 from sanqu.indicators.monitor import chart_of, watched
-from sanqu.scenes.rules import list_alarms
+from sanqu.scenes.rules import list_alarms, may_see_alarms
 from sanqu.scenes.showing.asking import Reader
 from sanqu.scenes.writing.page import Block
 
@@ -40,7 +40,7 @@ def _cases(reader: Reader, block: Block) -> dict[str, Any]:
 
 def _alarms(reader: Reader, block: Block) -> dict[str, Any]:
     """The alarms of the scene's rules, open ones first."""
-    if not reader.asker.is_staff:
+    if not may_see_alarms(reader.city, reader.asker, reader.stage.name):
         return {"alarms": None, "total": 0}
     found, total = list_alarms(reader.city, reader.asker, reader.stage.name, block.options.get("rule"), limit=_most(block))
     return {"alarms": found, "total": total}
