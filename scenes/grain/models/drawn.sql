@@ -2,9 +2,9 @@
 -- title.en: Plots as drawn
 -- A ring that is not closed or crosses itself has no area, and none is counted: it is named in `flaws` instead.
 WITH read AS (
-    SELECT p.plot, p.village, p.right_mu, p.permanent, v.name, v.town_code, v.town, v.m2, v.geom AS field,
+    SELECT p.plot, p.village, p.right_mu, p.permanent, v.name, v.town_code, v.town, v.geom AS field,
         CASE WHEN regexp_extract(p.outline, '\(\( *([^,]+?) *,', 1) = regexp_extract(p.outline, ', *([^,]+?) *\)\)', 1) THEN ST_GeomFromText(p.outline) END AS ring
     FROM grain_plots AS p LEFT JOIN villages AS v ON v.village = p.village
-), valid AS (SELECT *, CASE WHEN ring IS NULL THEN 'open' WHEN NOT ST_IsValid(ring) THEN 'crossing' WHEN m2 IS NULL THEN 'nowhere' ELSE 'good' END AS ring_is FROM read)
-SELECT plot, village, right_mu, permanent, name, town_code, town, m2, field, ring_is, CASE WHEN ring_is = 'good' THEN ring END AS geom, CASE WHEN ring_is = 'good' THEN ST_Area(ring) * m2 / 666.6667 END AS mu
+), valid AS (SELECT *, CASE WHEN ring IS NULL THEN 'open' WHEN NOT ST_IsValid(ring) THEN 'crossing' WHEN field IS NULL THEN 'nowhere' ELSE 'good' END AS ring_is FROM read)
+SELECT plot, village, right_mu, permanent, name, town_code, town, field, ring_is, CASE WHEN ring_is = 'good' THEN ring END AS geom, CASE WHEN ring_is = 'good' THEN ST_Area_Spheroid(ring) / 666.6667 END AS mu
 FROM valid

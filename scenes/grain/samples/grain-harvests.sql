@@ -10,4 +10,4 @@ made AS (
 SELECT plot, season, harvested, round(kg_mu * area_mu, 1) AS kg, round((CASE variety WHEN '甬优1540' THEN 2.86 WHEN '嘉58' THEN 2.92 WHEN '甬优15' THEN 2.78 ELSE 2.58 END) + (year - 2022) * 0.03 + ((hash(plot, season, 'price') % 40)::INTEGER - 20) / 100.0, 2) AS price,
     round(area_mu * (285 + (hash(plot, season, 'm') % 80)::INTEGER), 2) AS materials, round(area_mu * (390 + (hash(plot, season, 'l') % 90)::INTEGER), 2) AS machines,
     CASE WHEN left(grower, 1) = 'D' THEN round(area_mu * CASE crop WHEN '早稻' THEN 200 ELSE 350 END, 2) ELSE 0 END AS rent
-FROM made
+FROM made WHERE NOT EXISTS (SELECT 1 FROM grain_classes AS c WHERE c.plot = made.plot AND c.found IN ('苗木', '果园', '鱼塘', '建设', '堆场', '撂荒') AND c.confidence > 0.6 AND c.seen < made.harvested)
