@@ -50,7 +50,6 @@ def test_what_is_drawn_or_claimed_wrongly_is_named_and_nobody_is_paid_for_it(tow
         places = [("3308", None, "city", "衢州市"), ("3308-nyj", "3308", "department", "农业农村局"), ("330825", "3308", "county", "龙游县"), *((f"330825{code}", "330825", "town", title) for code, title in (("101", "湖镇镇"), ("106", "詹家镇"), ("110", "横山镇"), ("213", "模环乡")))]
         save_units(conn, [Unit(code, above, kind, "city" if kind == "department" else kind, Text(zh=title, en=title)) for code, above, kind, title in places])
     one = install(town, SYSTEM, open_scene(find_scene("grain")), samples=True, steward="3308-nyj")
-    refresh_all(town)
     before = {plot: (amount, state) for plot, _, amount, state, _ in rows(town, one, STATES)}
     [(under, outline)] = rows(town, one, "SELECT plot, outline FROM grain_plots WHERE plot = 'L213201-10'")
     taken = "L213201-12"
