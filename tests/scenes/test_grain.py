@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from sanqu.cases.history import find_case
 from sanqu.cases.start import start_case
 from sanqu.cases.work import complete_task, tasks_for
 from sanqu.ground.city import City
@@ -102,5 +103,5 @@ def test_what_is_drawn_or_claimed_wrongly_is_named_and_nobody_is_paid_for_it(tow
         act(who, result=result, check_photo="p3")
     act(first, photo="p4", done="已复耕")
     act(second, result="restored", check_photo="p5")
-    refresh_all(town)
-    assert rows(town, one, f"SELECT state, proof FROM grain_uses WHERE number = '{number}'") == [("done", "restored")]
+    case = find_case(town, SYSTEM, number)
+    assert (case.state, case.data["proof"]) == ("done", "restored")
