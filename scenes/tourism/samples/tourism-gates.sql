@@ -4,7 +4,7 @@ WITH days AS (
     SELECT d.area, d.day, d.visitors FROM tourism_days AS d WHERE d.day >= DATE '2026-09-28'
     UNION ALL SELECT area, DATE '2026-10-03', (visitors * CASE area WHEN 'JLS' THEN 2.36 WHEN 'GGF' THEN 1.82 WHEN 'TJL' THEN 1.68 WHEN 'STM' THEN 1.75 ELSE 0.95 END)::INTEGER FROM tourism_days WHERE day = DATE '2026-10-02'
 ), timed AS (
-    SELECT d.area, d.day, d.visitors, g.gate, g.share, q, d.day + INTERVAL 1 MINUTE * (q * 15)::INTEGER AS moment, left(a.opens, 2)::INTEGER * 60 + right(a.opens, 2)::INTEGER AS opens, left(a.closes, 2)::INTEGER * 60 + right(a.closes, 2)::INTEGER AS closes, a.visit
+    SELECT d.area, d.day, d.visitors, g.gate, g.share, q, d.day + INTERVAL 1 MINUTE * (q * 15)::INTEGER AS moment, left(a.opens, 2)::INTEGER * 60 + right(a.opens, 2)::INTEGER AS opens, left(a.closes, 2)::INTEGER * 60 + right(a.closes, 2)::INTEGER AS closes, a.visit::INTEGER AS visit
     FROM days AS d JOIN tourism_areas AS a ON a.area = d.area CROSS JOIN (VALUES ('1', 0.62), ('2', 0.38)) AS g(gate, share) CROSS JOIN range(28, 88) AS r(q)
 ), courses AS (
     SELECT *, greatest(0, least(1, (q * 15 - opens) / (closes - 120.0 - opens))) AS x, greatest(0, least(1, (q * 15 - visit - opens) / (closes - 120.0 - opens))) AS y FROM timed WHERE moment <= TIMESTAMP '2026-10-03 14:30:00'
