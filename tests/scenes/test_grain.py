@@ -78,7 +78,7 @@ def test_what_is_drawn_or_claimed_wrongly_is_named_and_nobody_is_paid_for_it(tow
 
     after = {plot: (amount, state, why) for plot, _, amount, state, why in rows(town, one, STATES)}
     # What is no outline has no area and no amount; the others are held, with whom they lie upon.
-    assert {plot: after[plot] for plot in ("X1", "X2", "X5")} == {plot: (None, "held", "outline") for plot in ("X1", "X2", "X5")}
+    assert {plot: after[plot] for plot in ("X1", "X2", "X5")} == dict.fromkeys(("X1", "X2", "X5"), (None, "held", "outline"))
     assert after["X3"][1:] == ("held", "outside") and after["X4"][1:] == after[under][1:] == ("held", "overlap")
     assert after[taken][1:] == ("held", "two-claim") and after["L213201-20"][1:] == ("held", "objection")
     assert {plot: after[plot][:2] for plot in before if plot not in (under, taken, "L213201-20")} == {plot: before[plot] for plot in before if plot not in (under, taken, "L213201-20")}

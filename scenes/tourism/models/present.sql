@@ -15,4 +15,4 @@ now AS (
     SELECT p.*, w.moment, w.present, w.came, CASE WHEN w.lowest < 0 THEN 'negative' WHEN a.resets > 0 THEN 'reset' WHEN a.leaps > 0 THEN 'leap' WHEN a.silent > 0 OR a.gates < k.gates THEN 'silent' WHEN w.area IS NULL THEN 'none' END AS doubt
     FROM capacities AS p LEFT JOIN now AS w ON w.area = p.area LEFT JOIN areas AS a ON a.area = p.area LEFT JOIN known AS k ON k.area = p.area
 )
-SELECT *, 100.0 * present / capacity AS share, CASE WHEN capacity IS NULL THEN 'no-capacity' WHEN present IS NULL OR present < 0 THEN 'unknown' WHEN present >= capacity THEN 'full' WHEN present >= 0.9 * capacity THEN 'orange' WHEN present >= 0.7 * capacity THEN 'yellow' WHEN doubt IS NOT NULL THEN 'unknown' ELSE 'calm' END AS level FROM judged
+SELECT *, CASE WHEN present >= 0 THEN 100.0 * present / capacity END AS share, CASE WHEN capacity IS NULL THEN 'no-capacity' WHEN present IS NULL OR present < 0 THEN 'unknown' WHEN present >= capacity THEN 'full' WHEN present >= 0.9 * capacity THEN 'orange' WHEN present >= 0.7 * capacity THEN 'yellow' WHEN doubt IS NOT NULL THEN 'unknown' ELSE 'calm' END AS level FROM judged
