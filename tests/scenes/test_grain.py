@@ -88,12 +88,12 @@ def test_what_is_drawn_or_claimed_wrongly_is_named_and_nobody_is_paid_for_it(tow
     assert rows(town, one, f"SELECT count(*) FROM grain_objections WHERE state = 'open' AND plot = '{taken}'") == [(1,)]
 
     # A proof is checked by another person than the one who brought it.
-    number, code = rows(town, one, "SELECT u.number, v.town_code FROM grain_uses AS u JOIN grain_plots AS p ON p.plot = u.plot JOIN grain_villages AS v ON v.village = p.village WHERE u.state = 'open' ORDER BY u.number LIMIT 1")[0]
+    (number, plot, code), (mistaken, other, _) = rows(town, one, "SELECT u.number, u.plot, v.town_code FROM grain_uses AS u JOIN grain_plots AS p ON p.plot = u.plot JOIN grain_villages AS v ON v.village = p.village WHERE u.state = 'open' AND v.town_code = '330825110' ORDER BY u.number LIMIT 2")
     held = (Role("steward", code, f"/3308/330825/{code}/"),)
     first, second = Asker(name="first", user_id=21, held=held), Asker(name="second", user_id=22, held=held)
 
-    def act(who: Asker, **said: str) -> None:
-        [task] = [one for one in tasks_for(town, who, limit=50)[0] if one.case == number]
+    def act(who: Asker, case: str = number, **said: str) -> None:
+        [task] = [one for one in tasks_for(town, who, limit=50)[0] if one.case == case]
         complete_task(town, who, task.id, said)
 
     act(first, verdict="confirmed", spot_photo="p1")
@@ -105,3 +105,9 @@ def test_what_is_drawn_or_claimed_wrongly_is_named_and_nobody_is_paid_for_it(tow
     act(second, result="restored", check_photo="p5")
     case = find_case(town, SYSTEM, number)
     assert (case.state, case.data["proof"]) == ("done", "restored")
+    # What was put right, or was a mistake, is held no longer.
+    held_for = f"SELECT count(*) FROM subsidies WHERE why = 'other-use' AND plot IN ('{plot}', '{other}')"
+    assert rows(town, one, held_for)[0][0] > 0
+    act(first, case=mistaken, verdict="mistake", spot_photo="p6")
+    refresh_all(town)
+    assert rows(town, one, held_for) == [(0,)] and not {plot, other} & alarmed(town, "other-use")

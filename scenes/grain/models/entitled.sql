@@ -15,4 +15,4 @@ WITH sown AS (
 SELECT l.scheme, l.scheme_name, l.scheme_en, l.rate, l.days, l.plot, l.season, l.payee, l.village, l.village_name, l.town_code, l.town, CASE WHEN l.mu IS NULL THEN NULL ELSE l.least END AS area_mu, CASE WHEN l.mu IS NULL THEN NULL ELSE round(l.least * l.rate, 2) END AS amount,
     CASE WHEN l.growers > 1 THEN 'two-claim' WHEN l.payee IS NULL THEN 'nobody' WHEN l.ring_is <> 'good' THEN 'outline' WHEN x.flaw IS NOT NULL THEN x.flaw WHEN u.plot IS NOT NULL THEN 'other-use' END AS flaw
 FROM listed AS l LEFT JOIN (SELECT plot, min(flaw) AS flaw FROM flaws WHERE flaw IN ('outside', 'overlap') GROUP BY plot) AS x ON x.plot = l.plot
-LEFT JOIN suspicions AS u ON u.plot = l.plot AND u.since < make_date(CAST(left(l.season, 4) AS INTEGER), CASE WHEN l.season LIKE '%-1' THEN 7 ELSE 10 END, 31)
+LEFT JOIN unsettled AS u ON u.plot = l.plot AND u.since < make_date(CAST(left(l.season, 4) AS INTEGER), CASE WHEN l.season LIKE '%-1' THEN 7 ELSE 10 END, 31)

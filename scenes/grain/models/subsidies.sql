@@ -3,7 +3,7 @@
 -- Where each stands: paid, held (and why), to be shown, shown, payable. An open objection holds it, one that was upheld until it was shown anew;
 -- a notice that says another amount is shown anew. Each plot, season and scheme is paid once: what is paid is never payable.
 WITH objections AS (
-    SELECT plot, season, count(*) FILTER (WHERE state = 'open') AS open, max(closed) FILTER (WHERE decision = 'upheld') AS upheld FROM grain_objections WHERE plot IS NOT NULL AND season IS NOT NULL GROUP BY plot, season
+    SELECT trim(plot) AS plot, season, count(*) FILTER (WHERE state = 'open') AS open, max(closed) FILTER (WHERE decision = 'upheld') AS upheld FROM grain_objections WHERE plot IS NOT NULL AND season IS NOT NULL GROUP BY trim(plot), season
 ), paid AS (SELECT plot, season, scheme, count(*) AS times, sum(amount) AS amount, max(paid) AS paid FROM grain_payments GROUP BY plot, season, scheme),
 joined AS (
     SELECT e.*, n.amount AS shown_amount, n.shown, n.shown + CAST(e.days AS INTEGER) AS until, p.times AS paid_times, p.amount AS paid_amount, p.paid,
