@@ -6,5 +6,5 @@ WITH failed AS (
     FROM visits_judged WHERE fault IS NULL AND outcome <> '已访'
 )
 SELECT p.person, p.month, p.worker, p.place, p.level, k.k, f.day, coalesce(f.outcome, '没有上门') AS reason,
-    CASE f.outcome WHEN '外出' THEN 'away' WHEN '拒访' THEN 'refused' WHEN '住院' THEN 'ill, in hospital' WHEN '无人应门' THEN 'no entry' ELSE 'nobody went' END AS reason_en
+    CASE f.outcome WHEN '外出' THEN 'away' WHEN '拒访' THEN 'refused' WHEN '住院' THEN 'in hospital' WHEN '无人应门' THEN 'no entry' ELSE 'nobody went' END AS reason_en
 FROM plan AS p JOIN range(1, 32) AS k(k) ON k.k <= p.missed LEFT JOIN failed AS f ON f.person = p.person AND f.month = p.month AND f.k = k.k

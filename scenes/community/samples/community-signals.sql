@@ -1,6 +1,6 @@
 -- Six days of doors, three weeks of calls, up to half past nine in the evening of the 22nd of November 2026 (样例). Doors open by day; a few stay shut
 -- since the day before; a call button is often pressed several times in a minute.
-WITH doors AS (SELECT device, (hash(device, 'shut') % 140 = 3)::INTEGER AS shut, 3 + (hash(device) % 3)::INTEGER AS often FROM community_devices WHERE kind = '门磁'),
+WITH doors AS (SELECT device, (hash(device, 'shut') % 45 = 3)::INTEGER AS shut, 3 + (hash(device) % 3)::INTEGER AS often FROM community_devices WHERE kind = '门磁'),
 opened AS (
     SELECT device, d, n, shut, DATE '2026-11-17' + d::INTEGER + INTERVAL 1 SECOND * (21600 + n * 11000 + hash(device, d, n) % 10800)::INTEGER AS happened
     FROM doors, range(6) AS days(d), range(5) AS times(n) WHERE n < often AND (shut = 0 OR d < 4)
