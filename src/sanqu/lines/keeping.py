@@ -160,7 +160,8 @@ def refuse_live(line: Line) -> None:
 def save_line(city: City, line: Line, asker: Asker, *, new: bool = False) -> Line:
     """Make or change a line; raises `NotFound` (dataset), `BadInput` (mode and contract disagree), `Refused`, `Conflict`."""
     contract = lake_of(city).contract(line.dataset)
-    refuse_stranger(city, line.dataset, asker)
+    for name in line.datasets:
+        refuse_stranger(city, name, asker)
     # A relative path, as the pages' forms take it, counts from the city's folder, wherever the city was started.
     line = placed(line, city.settings.home.resolve())
     _refuse_foreign_file(city, line, asker)

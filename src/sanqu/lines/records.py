@@ -122,6 +122,7 @@ class Step(BaseModel):
 
     With `window`, rows are gathered by `time` into windows of that length (every `hop`), and the SQL is over one window's
     rows; it is told when `delay` has passed after its end. With `dedupe`, rows whose items were seen within `window` go no further.
+    With `into`, its rows go into that dataset too, in the same commit.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -134,6 +135,7 @@ class Step(BaseModel):
     delay: str = "PT0S"
     dedupe: tuple[str, ...] = ()
     fence: Fence | None = None
+    into: str = ""
 
 
 class Line(BaseModel):
@@ -168,6 +170,11 @@ class Line(BaseModel):
         return sha1("\n".join(said).encode(), usedforsecurity=False).hexdigest()[:12]
 
     @property
+    def datasets(self) -> tuple[str, ...]:
+        """All datasets that it fills: its own, and those that its steps fill beside it."""
+        return tuple(dict.fromkeys((self.dataset, *(step.into for step in self.steps if step.into))))
+
+    @property
     def live(self) -> bool:
         """Whether its source goes on giving rows."""
         return self.source.kind in LIVE
@@ -184,6 +191,9 @@ class Line(BaseModel):
             raise ValueError(f"lane: use one of {', '.join(LANES)}")
         if self.steps and not (self.live and self.input):
             raise ValueError("steps: need a live source, and input that says which items it gives")
+        filled = [step.into for step in self.steps if step.into]
+        if self.steps and (self.steps[-1].into or len(set(filled)) < len(filled) or self.dataset in filled):
+            raise ValueError("steps: each dataset is filled by one step (into), and the last step fills the line's own")
         return self
 
     @classmethod

@@ -171,8 +171,9 @@ class _Checker:
             except SanquError as fault:
                 self._said(file, 1, fault)
                 continue
-            if line.dataset not in self.scene.contracts:
-                self.say(file, self.line_of(file, "dataset"), f"没有数据集 {line.dataset}", f"There is no dataset {line.dataset}")
+            for name in line.datasets:
+                if name not in self.scene.contracts:
+                    self.say(file, self.line_of(file, name), f"没有数据集 {name}", f"There is no dataset {name}")
 
     def _indicators(self) -> None:
         for said in self.scene.indicators:

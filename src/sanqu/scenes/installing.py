@@ -183,7 +183,7 @@ def _furnish(city: City, asker: Asker, scene: Scene, one: Installed, made: Mappi
     """Lines of what the scene made, indicators, processes."""
     for stem, said in scene.lines.items():
         line = Line.from_descriptor({"name": f"{scene.name}-{stem}", **said})
-        if line.dataset in made:
+        if set(line.datasets) <= set(made):
             save_line(city, placed(line, scene.folder / "lines"), asker)
     woven = woven_of(city, one)
     with city.db.connection() as conn:
