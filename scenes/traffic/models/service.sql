@@ -11,6 +11,6 @@ WITH loaded AS (
 )
 SELECT d.approach, d.begins, d.flow, d.speed, d.counted_at, d.junction, d.side, d.length_m, d.free_speed, d.capacity, d.x, d.d1 + d.d2 AS delay,
     CASE WHEN d.flow IS NULL THEN NULL WHEN d.x > 1 THEN 'F' ELSE l.level END AS level,
-    least(1, d.speed / d.free_speed) AS ratio,
-    CASE WHEN d.speed IS NULL THEN NULL WHEN d.speed / d.free_speed > 0.7 THEN '畅通' WHEN d.speed / d.free_speed > 0.5 THEN '基本畅通' WHEN d.speed / d.free_speed > 0.4 THEN '轻度拥堵' WHEN d.speed / d.free_speed > 0.3 THEN '中度拥堵' ELSE '严重拥堵' END AS class
+    CASE WHEN d.speed IS NOT NULL AND d.free_speed > 0 THEN least(1, d.speed / d.free_speed) END AS ratio,
+    CASE WHEN d.speed IS NULL OR d.free_speed IS NULL THEN NULL WHEN d.speed / d.free_speed > 0.7 THEN '畅通' WHEN d.speed / d.free_speed > 0.5 THEN '基本畅通' WHEN d.speed / d.free_speed > 0.4 THEN '轻度拥堵' WHEN d.speed / d.free_speed > 0.3 THEN '中度拥堵' ELSE '严重拥堵' END AS class
 FROM delayed AS d LEFT JOIN traffic_los AS l ON d.d1 + d.d2 > l.above AND (l.upto IS NULL OR d.d1 + d.d2 <= l.upto)
