@@ -15,8 +15,9 @@ from sanqu.lake import Change as Written
 from sanqu.lake import Contract, Hand, quote_ident
 from sanqu.lake.tables import table_of
 from sanqu.lines.checks import Checks, compile_checks
-from sanqu.lines.live.envelope import AT, CHANGES, FORM, TOO_DEEP, TRACE, Change, Unread, decode, given_trace
+from sanqu.lines.live.envelope import AT, CHANGES, FORM, TERMINALS, TOO_DEEP, TRACE, Change, Unread, decode, given_trace
 from sanqu.lines.live.fit import filled_by
+from sanqu.lines.live.jt808 import custom_items
 from sanqu.lines.live.positions import Position
 from sanqu.lines.live.rows import Matcher, cell_text, text_table
 from sanqu.lines.live.steps import Steps, input_contract
@@ -125,12 +126,13 @@ def read_portion(shape: Shape, start: Position, epoch: str, messages: Sequence[M
     held = start.place_in(shape.line)
     end = replace(start, epoch=epoch, origin=shape.line.origin, seq=max(messages[-1].seq, start.seq if start.epoch == epoch else 0))
     portion = Portion(shape, start, end)
+    items = custom_items(shape.line.source.params) if shape.line.source.format == TERMINALS else {}
     for message in messages:
         if start.epoch == epoch and message.seq <= start.seq:
             continue
         before = len(portion.rows)
         topic = _topic(shape.line, message.subject)
-        for number, one in enumerate(decode(message.payload, _form(shape.line, message)), 1):
+        for number, one in enumerate(decode(message.payload, _form(shape.line, message), items), 1):
             if isinstance(one, Unread):
                 portion.refusals.append(_unread(message.seq, number, one))
             elif one.place is not None and held is not None and one.place <= held:
@@ -151,6 +153,8 @@ def read_portion(shape: Shape, start: Position, epoch: str, messages: Sequence[M
 
 def _form(line: Line, message: Message) -> str | None:
     form = message.headers.get(FORM)
+    if line.source.format == TERMINALS:
+        return TERMINALS
     return form if form != CHANGES or line.source.kind in WITH_CHANGES else None
 
 

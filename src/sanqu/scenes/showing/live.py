@@ -85,10 +85,11 @@ class Watch:
         async with hub_of(self._reader.city).listen(topics, lambda message: message.get("dataset") in names or (bool(personal) and message.get("scene") == scene)) as listening:
             # What was written between the page and this moment.
             await self._look(live_parts(self._reader), {})
+            drawn = time.monotonic()
             while True:
                 message = await listening.next(QUIET_SECONDS)
                 changed: dict[str, int] = {}
-                until = time.monotonic() + GATHER_SECONDS
+                until = max(time.monotonic() + GATHER_SECONDS, drawn + self._reader.page.pace)
                 while message is not None:
                     if "dataset" in message:
                         changed[str(message["dataset"])] = int(message.get("snapshot") or 0)
@@ -98,6 +99,7 @@ class Watch:
                 if await self._law_moved():
                     return
                 if changed:
+                    drawn = time.monotonic()
                     await self._look(self._showing(frozenset(changed)), changed)
 
     def _look_again(self, ids: list[str]) -> None:
