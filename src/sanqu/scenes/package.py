@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from sanqu.ground.errors import BadInput, NotFound, SanquError
 from sanqu.ground.i18n import Text
 from sanqu.lake import Contract
+from sanqu.scenes.deciding import read_model
 from sanqu.scenes.versions import Range, Version, parse_range, parse_version
 
 NAME = r"^[a-z][a-z0-9-]{1,39}$"
@@ -301,13 +302,38 @@ class _Reader:
         return {Path(file).stem: said for file in self._files("lines", ".toml") if (said := self._toml(file)) is not None}
 
     def _models(self) -> dict[str, Model]:
-        return {model.name: model for file in self._files("models", ".sql") if (text := self._text(file)) is not None and (model := self._one_model(file, text))}
+        found: dict[str, Model] = {}
+        for file in self._files("models", ".sql", ".dmn"):
+            text = self._text(file)
+            model = None if text is None else self._one_table(file, text) if file.endswith(".dmn") else self._one_model(file, text)
+            if model is not None and model.name in found:
+                self.say(file, 0, f"模型 {model.name} 写了两次", f"The model {model.name} stands twice")
+            elif model is not None:
+                found[model.name] = model
+        return found
+
+    def _one_table(self, file: str, text: str) -> Model | None:
+        """A decision table as a model; see `deciding`."""
+        if not self._is_named(file):
+            return None
+        try:
+            decided = read_model(text, file)
+        except SanquError as fault:
+            rule = (fault.thing or "").rpartition(": ")[2]
+            self.say(file, self._line_of(file, f'id="{rule}"'), fault.what.zh, fault.what.in_("en"))
+            return None
+        return Model(Path(file).stem, decided.sql, file, decided.title, decided.table, decided.key)
+
+    def _is_named(self, file: str) -> bool:
+        fits = re.fullmatch(r"[a-z][a-z0-9_]{0,59}", Path(file).stem) is not None
+        if not fits:
+            self.say(file, 0, "模型的文件名用小写字母、数字和 _", "The name of a model has lower-case letters, digits and _")
+        return fits
 
     def _one_model(self, file: str, text: str) -> Model | None:
         """A model; comments at its head say `title.zh`, `title.en`, `refresh: table`, `key: a, b`."""
         name = Path(file).stem
-        if re.fullmatch(r"[a-z][a-z0-9_]{0,59}", name) is None:
-            self.say(file, 0, "模型的文件名用小写字母、数字和 _", "The name of a model has lower-case letters, digits and _")
+        if not self._is_named(file):
             return None
         said: dict[str, str] = {}
         for line in text.splitlines():
