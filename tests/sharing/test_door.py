@@ -62,6 +62,21 @@ def test_an_officer_sees_the_rows_of_the_own_place_and_below(county: City) -> No
     assert seen == [10, 20, 10, 30, 30]
 
 
+def test_shapes_are_measured_in_metres_with_longitude_first(county: City) -> None:
+    square = "ST_GeomFromText('POLYGON((118.0 28.0, 118.01 28.0, 118.01 28.01, 118.0 28.01, 118.0 28.0))')"
+    sql = f"SELECT ST_Contains({square}, ST_Point(118.005, 28.005 + no * 0.01)) AS inside, round(ST_Area_Spheroid({square}) / 1e4) AS hectares, ST_AsGeoJSON(ST_Point(118, 28)) AS point FROM shops ORDER BY no LIMIT 2"
+    point = '{"type":"Point","coordinates":[118.0,28.0]}'
+    assert rows(county, PUBLIC, sql) == [{"inside": True, "hectares": 109.0, "point": point}, {"inside": False, "hectares": 109.0, "point": point}]
+    for reading in ("SELECT * FROM ST_Read('/etc/passwd')", "SELECT ST_ReadOSM('x') FROM shops"):
+        with pytest.raises(BadInput):
+            rows(county, PUBLIC, reading)
+
+
+def test_a_query_may_count_on_from_what_it_found(county: City) -> None:
+    sql = "WITH RECURSIVE steps AS (SELECT min(no) AS no FROM shops UNION ALL SELECT no + 1 FROM steps WHERE no < 3) SELECT no FROM steps ORDER BY no"
+    assert [row["no"] for row in rows(county, PUBLIC, sql)] == [0, 1, 2, 3]
+
+
 def test_a_grant_opens_its_items_for_its_purpose_and_time(county: City, grant: Granting) -> None:
     sql = "SELECT name FROM residents ORDER BY name LIMIT 1"
     with pytest.raises(Refused):

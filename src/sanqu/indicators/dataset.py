@@ -3,22 +3,21 @@ their lamps, points of assessments."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Any
-
-import pyarrow as pa
 
 from sanqu.catalog.keeping import register_contract
 from sanqu.ground.city import City
+from sanqu.ground.i18n import Text
 from sanqu.ground.jobs import job
 from sanqu.ground.people.askers import SYSTEM
 from sanqu.ground.people.units import unit
 from sanqu.indicators.assessment.rounds import league, list_rounds
-from sanqu.indicators.forecasting import forecast_of
-from sanqu.indicators.monitor import path_of, watch
+from sanqu.indicators.forecasting import Forecast, forecast_of
+from sanqu.indicators.monitor import Watched, path_of, watch
 from sanqu.indicators.projects.keeping import standings
-from sanqu.lake import Commit, Contract, lake_of, quote_ident
-from sanqu.lake.tables import table_of
+from sanqu.lake import Commit, Contract, lake_of, table_from
 
 TASKS, POINTS, STANDING, SERIES = "plan-tasks", "assessment-points", "indicator-standing", "indicator-series"
 Items = tuple[tuple[str, str, str, str], ...]
@@ -77,17 +76,17 @@ def declare_plan_datasets(city: City, steward: str, subject: str = "", *, sample
 @job("indicators.plan-to-lake", every="12 * * * *")
 def plan_to_lake(city: City) -> dict[str, int]:
     """Write how tasks and published rounds stand into the datasets of the city pack, where it has them; gives rows by dataset."""
-    written = {}
-    for name, rows in ((STANDING, _standing), (SERIES, _series), (TASKS, _tasks), (POINTS, _points)):
-        if lake_of(city).has(name):
-            written[name] = _write(city, name, rows(city))
-    return written
+    watched = [(one, forecast_of(city, one.indicator.code)) for one in watch(city)]
+    makers: dict[str, Callable[[], list[dict[str, Any]]]] = {
+        STANDING: lambda: _standing(watched), SERIES: lambda: _series(watched), TASKS: lambda: _tasks(city), POINTS: lambda: _points(city),
+    }  # fmt: skip
+    return {name: _write(city, name, make()) for name, make in makers.items() if lake_of(city).has(name)}
 
 
-def _standing(city: City) -> list[dict[str, Any]]:
+def _standing(watched: Sequence[tuple[Watched, Forecast | None]]) -> list[dict[str, Any]]:
     found = []
-    for position, one in enumerate(watch(city)):
-        indicator, seen, ahead = one.indicator, one.outlook, forecast_of(city, one.indicator.code)
+    for position, (one, ahead) in enumerate(watched):
+        indicator, seen = one.indicator, one.outlook
         last = max(one.targets, default=None)
         coming = next((each for each in ahead.ahead if last is not None and each.period == str(last)), None) if ahead else None
         found.append({
@@ -100,10 +99,9 @@ def _standing(city: City) -> list[dict[str, Any]]:
     return found
 
 
-def _series(city: City) -> list[dict[str, Any]]:
+def _series(watched: Sequence[tuple[Watched, Forecast | None]]) -> list[dict[str, Any]]:
     found = []
-    for one in watch(city):
-        ahead = forecast_of(city, one.indicator.code)
+    for one, ahead in watched:
         told: list[tuple[str, str, float, float | None, float | None]] = [("actual", str(period), figure.value, None, None) for period, figure in one.figures.items()]
         told += [("path", str(period), value, None, None) for period, value in path_of(one).items()]
         told += [("target", str(period), aim.value, None, None) for period, aim in one.targets.items()]
@@ -113,11 +111,12 @@ def _series(city: City) -> list[dict[str, Any]]:
 
 
 def _tasks(city: City) -> list[dict[str, Any]]:
+    named = _names(city)
     return [
         {
             "task": task.id, "project": stood.project.code, "project_zh": stood.project.title.zh, "project_en": stood.project.title.en,
-            "parent": task.parent, "title_zh": task.title.zh, "title_en": task.title.en, "unit": task.unit, "unit_zh": _named(city, task.unit, "zh"),
-            "unit_en": _named(city, task.unit, "en"), "due": task.due, "percent": task.percent, "period": task.period, "lamp": task.lamp,
+            "parent": task.parent, "title_zh": task.title.zh, "title_en": task.title.en, "unit": task.unit, "unit_zh": named(task.unit).zh,
+            "unit_en": named(task.unit).in_("en"), "due": task.due, "percent": task.percent, "period": task.period, "lamp": task.lamp,
             "problem": task.problem, "weight": task.weight,
         }
         for stood in standings(city) for task in stood.tasks
@@ -125,7 +124,7 @@ def _tasks(city: City) -> list[dict[str, Any]]:
 
 
 def _points(city: City) -> list[dict[str, Any]]:
-    found = []
+    found, named = [], _names(city)
     for round_ in list_rounds(city, SYSTEM):
         if round_.state == "draft":
             continue
@@ -134,35 +133,20 @@ def _points(city: City) -> list[dict[str, Any]]:
                 item = round_.scheme.item(code)
                 found.append({
                     "round": round_.id, "scheme": round_.scheme.code, "scheme_zh": round_.scheme.title.zh, "scheme_en": round_.scheme.title.en,
-                    "period": round_.period, "state": round_.state, "unit": row.unit, "unit_zh": _named(city, row.unit, "zh"), "unit_en": _named(city, row.unit, "en"),
+                    "period": round_.period, "state": round_.state, "unit": row.unit, "unit_zh": named(row.unit).zh, "unit_en": named(row.unit).in_("en"),
                     "rank": row.rank, "total": row.total, "item": code, "item_zh": item.title.zh if item else code, "item_en": item.title.en if item else code,
                     "points": one.points, "most": one.most, "arithmetic": str(one.basis.get("sum", "")), "sample": round_.scheme.sample,
                 })  # fmt: skip
     return found
 
 
-def _named(city: City, code: str, lang: str) -> str:
-    title = unit(city, code).title
-    return title.zh if lang == "zh" else title.in_("en")
+def _names(city: City) -> Callable[[str], Text]:
+    """What units are called, each asked for once."""
+    return cache(lambda code: unit(city, code).title)
 
 
 def _write(city: City, name: str, rows: Sequence[dict[str, Any]]) -> int:
-    """Write rows by the contract's key; rows that are no longer there go, and what is already so is not written again."""
+    """Let the dataset hold just these rows; gives how many."""
     lake = lake_of(city)
-    contract = lake.contract(name)
-    names = [field.name for field in contract.fields]
-    columns = ", ".join(f"CAST({quote_ident(one)} AS {contract.field(one).lake_type}) AS {quote_ident(one)}" for one in names)
-    keys = ", ".join(quote_ident(one) for one in contract.primaryKey)
-    given = pa.table({one: [row[one] for row in rows] for one in names}) if rows else pa.table({one: pa.array([], pa.string()) for one in names})
-    commit = Commit(SYSTEM.label, f"{name}: {len(rows)}")
-    with lake.engine() as duck:
-        duck.register("_sanqu_plan", given)
-        try:
-            source = f"SELECT {columns} FROM _sanqu_plan"
-            gone = f"SELECT {keys} FROM {table_of(name)} EXCEPT SELECT {keys} FROM ({source})"
-            lake.upsert(name, source, commit, duck=duck)
-            if duck.execute(f"SELECT 1 FROM ({gone}) LIMIT 1").fetchone() is not None:
-                lake.delete(name, gone, commit, duck=duck)
-        finally:
-            duck.unregister("_sanqu_plan")
+    lake.settle(name, table_from(lake.contract(name), rows), Commit(SYSTEM.label, f"{name}: {len(rows)}"))
     return len(rows)

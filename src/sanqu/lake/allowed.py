@@ -55,6 +55,8 @@ FUNCTIONS: frozenset[type[exp.Expr]] = frozenset({
     # windows
     exp.RowNumber, exp.Rank, exp.DenseRank, exp.PercentRank, exp.CumeDist, exp.Ntile, exp.Lag, exp.Lead, exp.FirstValue,
     exp.LastValue, exp.NthValue,
+    # shapes
+    exp.StPoint, exp.StDistance,
     # lists, structs, tables made on the spot
     exp.Array, exp.Struct, exp.PropertyEQ, exp.ArraySize, exp.ArrayContains, exp.GenerateSeries, exp.GenerateDateArray,
     exp.StructExtract,
@@ -75,6 +77,15 @@ NAMED_FUNCTIONS = frozenset({
     "list_concat", "list_count", "list_slice", "array_slice", "struct_pack", "struct_extract", "map", "map_keys", "map_values",
     "cardinality", "row", "bit_count", "nullif", "ifnull", "typeof", "time_bucket", "last_day", "md5", "unicode", "ord", "chr",
     "translate", "fdiv", "fmod", "trunc", "signbit", "date_diff", "datediff", "strptime", "try_strptime", "to_seconds", "count_if",
+    # The moment and the day as the city has them: rows carry no zone.
+    "city_now", "city_today",
+    # Shapes (DuckDB spatial), lengths and areas on the ellipsoid in metres; none of those that read files.
+    "st_geomfromtext", "st_geomfromgeojson", "st_asgeojson", "st_astext", "st_makeline", "st_makepolygon", "st_makeenvelope", "st_area",
+    "st_area_spheroid", "st_length", "st_length_spheroid", "st_perimeter", "st_distance_sphere", "st_distance_spheroid", "st_dwithin",
+    "st_dwithin_spheroid", "st_intersection", "st_intersects", "st_contains", "st_containsproperly", "st_covers", "st_coveredby", "st_within", "st_touches", "st_overlaps",
+    "st_crosses", "st_disjoint", "st_equals", "st_union", "st_union_agg", "st_intersection_agg", "st_collect", "st_difference",
+    "st_buffer", "st_centroid", "st_pointonsurface", "st_convexhull", "st_envelope", "st_simplify", "st_x", "st_y", "st_isvalid", "st_isempty", "st_issimple",
+    "st_makevalid", "st_npoints", "st_geometrytype", "st_startpoint", "st_endpoint", "st_linelocatepoint", "st_flipcoordinates",
 })  # fmt: skip
 TYPES = frozenset({
     "TINYINT", "SMALLINT", "INT", "BIGINT", "INT128", "UTINYINT", "USMALLINT", "UINT", "UBIGINT", "FLOAT", "DOUBLE", "DECIMAL",

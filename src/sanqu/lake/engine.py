@@ -15,6 +15,7 @@ import duckdb
 import psutil
 
 from sanqu.ground.city import City
+from sanqu.ground.clock import CITY_ZONE
 from sanqu.ground.errors import Unavailable
 from sanqu.ground.i18n import Text
 from sanqu.ground.settings import Settings
@@ -23,7 +24,15 @@ from sanqu.lake.sealed import Opening
 # Measured: more than a hundred inlined rows commit several times slower (see docs/decisions.md).
 INLINE_ROWS = 100
 METADATA_SCHEMA = "ducklake"
-EXTENSIONS = ("ducklake", "postgres_scanner")
+EXTENSIONS = ("ducklake", "postgres_scanner", "spatial")
+CITY_MOMENT = f"(CAST(now() AS TIMESTAMP) + INTERVAL {int((CITY_ZONE.utcoffset(None)).total_seconds())} SECONDS)"
+SETTLE = (
+    # Longitude first, as in WKT and GeoJSON; of itself the extension takes EPSG:4326 at its word, latitude first.
+    "SET geometry_always_xy = true",
+    # Times of rows are the city's own and carry no zone; `now()` is UTC.
+    f"CREATE MACRO city_now() AS {CITY_MOMENT}",
+    f"CREATE MACRO city_today() AS CAST({CITY_MOMENT} AS DATE)",
+)
 # DuckDB reads tens of megabytes to check an extension's signature, each time; once in a process is enough.
 _checked = threading.Event()
 
@@ -44,6 +53,15 @@ def extension_file(name: str) -> Path:
         Text(zh="重新安装锁定的依赖", en="Install the locked dependencies again"),
         f"duckdb-extension-{name.replace('_', '-')}",
     )
+
+
+def engine_alone(**config: str | int) -> duckdb.DuckDBPyConnection:
+    """A DuckDB in memory with the functions that queries may use, and without the lake."""
+    duck = duckdb.connect(":memory:", config={"autoinstall_known_extensions": False, "autoload_known_extensions": False, "allow_unsigned_extensions": _checked.is_set(), **config})
+    duck.execute(f"LOAD {sql_text(str(extension_file('spatial')))}")
+    for statement in SETTLE:
+        duck.execute(statement)
+    return duck
 
 
 def libpq_words(url: str) -> str:
@@ -119,6 +137,8 @@ class Engine:
             for name in EXTENSIONS:
                 root.execute(f"LOAD {sql_text(str(extension_file(name)))}")
             _checked.set()
+            for statement in SETTLE:
+                root.execute(statement)
             # Another process may be making the lake's tables at this very moment: one after the other.
             with self.city.db.own_connection() as conn:
                 conn.execute("SELECT pg_advisory_lock(hashtext('sanqu.lake.attach'))")
@@ -148,7 +168,7 @@ class Engine:
 def sealed_opening(settings: Settings, database_url: str) -> Opening:
     """What a sealed process is told: the lake, to be read only, and the limits of queries."""
     return Opening(
-        [str(extension_file(name)) for name in EXTENSIONS], _checked.is_set(), _attach(database_url, settings.lake_folder, "READ_ONLY"),
+        [str(extension_file(name)) for name in EXTENSIONS], _checked.is_set(), [*SETTLE, _attach(database_url, settings.lake_folder, "READ_ONLY")],
         settings.lake_folder, settings.query_memory, settings.threads or 2,
     )  # fmt: skip
 

@@ -6,19 +6,20 @@ import json
 import random
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from dataclasses import field as default
 from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
 import duckdb
+import pyarrow as pa  # type: ignore[import-untyped]
 
 from sanqu.ground.errors import BadInput, Conflict, Unavailable
 from sanqu.ground.i18n import Text
-from sanqu.lake.contracts import quote_ident
+from sanqu.lake.contracts import Contract, quote_ident
 from sanqu.lake.keys import all_differ
 from sanqu.lake.tables import Tables, table_of
 
@@ -68,6 +69,11 @@ def number_of(duck: duckdb.DuckDBPyConnection, query: str) -> int:
     """The one number that `query` gives; 0 for none."""
     row = duck.execute(query).fetchone()
     return int(row[0]) if row and row[0] is not None else 0
+
+
+def table_from(contract: Contract, rows: Sequence[Mapping[str, Any]]) -> pa.Table:
+    """Rows as a table with the contract's items, in its order; what a row does not have is empty."""
+    return pa.table({name: pa.array([row.get(name) for row in rows], None if rows else pa.string()) for name in contract.names})
 
 
 class Writes(Tables):
@@ -145,6 +151,29 @@ class Writes(Tables):
         match = " AND ".join(f"t.{quote_ident(k)} = s.{quote_ident(k)}" for k in key)
         query = f"DELETE FROM {table_of(name)} AS t USING ({keys_sql}) AS s WHERE {match}"
         return self._write(name, commit, duck, lambda: {"deleted": number_of(duck, query)})
+
+    def settle(self, name: str, rows: pa.Table, commit: Commit, *, within: pa.Table | None = None, keep: bool = False) -> Change:
+        """Let the dataset hold just `rows`, by its key: what is already so is not written again, what is no longer there goes.
+
+        With `within` (columns of the key), only rows with those keys may go; with `keep`, none goes. Values are cast to the contract's types.
+        """
+        contract = self.contract(name)
+        columns = ", ".join(f"CAST({quote_ident(item.name)} AS {item.lake_type}) AS {quote_ident(item.name)}" for item in contract.fields)
+        keys = ", ".join(quote_ident(one) for one in contract.primaryKey)
+        with self.engine() as duck:
+            duck.register("_sanqu_rows", rows)
+            duck.register("_sanqu_within", within if within is not None else pa.table({"none": [0]}))
+            try:
+                put = self.upsert(name, f"SELECT {columns} FROM _sanqu_rows", commit, duck=duck)
+                looked = f"SELECT {keys} FROM {table_of(name)}" + ("" if within is None else f" SEMI JOIN _sanqu_within USING ({keys})")
+                gone = f"{looked} EXCEPT SELECT {keys} FROM (SELECT {columns} FROM _sanqu_rows)"
+                if keep or duck.execute(f"SELECT 1 FROM ({gone}) LIMIT 1").fetchone() is None:
+                    return put
+                taken = self.delete(name, gone, commit, duck=duck)
+                return replace(put, snapshot=taken.snapshot, deleted=taken.deleted)
+            finally:
+                duck.unregister("_sanqu_rows")
+                duck.unregister("_sanqu_within")
 
     def _columns(self, name: str) -> str:
         return ", ".join(quote_ident(item) for item in self.contract(name).names)

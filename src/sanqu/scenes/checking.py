@@ -15,6 +15,7 @@ from sanqu.ground.i18n import Text
 from sanqu.indicators.keeping import read_indicator
 from sanqu.lake import Contract, quote_ident
 from sanqu.lake.allowed import parse_query
+from sanqu.lake.engine import engine_alone
 from sanqu.lines.records import Line
 from sanqu.scenes.models import alias_of, in_order
 from sanqu.scenes.package import Problem, Scene, find_scene, read_scene
@@ -45,12 +46,13 @@ class _Checker:
         self.scene = scene
         self.problems: list[Problem] = []
         # Tables as the scene sees them, without a row: what the engine says of a query here it says of it anywhere.
-        self.duck = duckdb.connect(":memory:", config={"threads": 1})
+        self.duck = engine_alone(threads=1)
 
     def check(self) -> None:
         """Look at every part."""
         self._translations()
         self._tables(self.scene.contracts)
+        self._kept()
         self._needed()
         self._models()
         self._rules()
@@ -96,6 +98,13 @@ class _Checker:
             columns = ", ".join(f"{quote_ident(item.name)} {item.lake_type}" for item in contract.fields)
             for one in dict.fromkeys((name, alias_of(name))):
                 self.duck.execute(f"CREATE OR REPLACE TABLE {quote_ident(one)} ({columns})")
+
+    def _kept(self) -> None:
+        """Datasets that are filled from cases name processes of the scene."""
+        processes = {Path(file).stem for file in self.scene.processes}
+        for name, kept in self.scene.kept.items():
+            for strange in sorted(set(kept.processes) - processes):
+                self.say("datapackage.json", self.line_of("datapackage.json", f'"{strange}"'), f"{name}：没有流程 {strange}", f"{name}: there is no process {strange}")
 
     def _needed(self) -> None:
         """Scenes that this one needs and that lie beside it lend their datasets and models."""

@@ -27,14 +27,14 @@ from sanqu.scenes.keeping import Installed, find_installed, installed, is_truste
 from sanqu.scenes.models import Woven, expand
 from sanqu.scenes.package import Scene, broken
 from sanqu.scenes.proving import TOLERANCE, prove, refuse_unproven
-from sanqu.scenes.refreshing import declare_tables, refresh_scene
-from sanqu.scenes.rules import look_at_rules
+from sanqu.scenes.refreshing import declare_tables, look_at_scene
 from sanqu.scenes.samples import load_samples
 from sanqu.scenes.speaking import speaker_at
 from sanqu.scenes.versions import parse_version
 
 FOLDER = "scenes"
 Say = Callable[[str], None]
+FORGET_BOOKS = "DELETE FROM scene_seen WHERE scene = %s AND what LIKE 'book:%%'"
 REMOVE = "UPDATE scene SET state = 'removed' WHERE name = %s"
 
 
@@ -84,10 +84,12 @@ def install(
     one = find_installed(city, scene.name)
     if samples:
         load_samples(city, kept, made, asker, say)
+        with city.db.connection() as conn:
+            # Samples took the place of what was there: cases and alarms are brought in again.
+            conn.execute(FORGET_BOOKS, (scene.name,))
     _furnish(city, asker, kept, one, made)
     declare_tables(city, one)
-    refresh_scene(city, one)
-    look_at_rules(city, one)
+    look_at_scene(city, one)
     return one
 
 

@@ -142,6 +142,16 @@ def _dataset(woven: Woven, dataset: str, parts: dict[str, exp.Query]) -> str:
     return name
 
 
+# What asks for the time: its answer changes though no row does.
+CLOCKS = frozenset({"now", "today", "city_now", "city_today", "age"})
+
+
+def tells_time(sql: str) -> bool:
+    """Whether a query asks what time it is."""
+    query = parse_query(sql)
+    return any(isinstance(one, exp.CurrentDate | exp.CurrentTimestamp) or (isinstance(one, exp.Anonymous) and str(one.this).lower() in CLOCKS) for one in query.find_all(exp.Func))
+
+
 def datasets_in(sql: str) -> list[str]:
     """The datasets that an expanded query reads."""
     return names_of(parse_query(sql))

@@ -118,6 +118,19 @@ class Model:
 
 
 @dataclass(frozen=True)
+class Kept:
+    """A dataset that the package fills by itself: from the cases of some of its processes, or from its alarms."""
+
+    processes: tuple[str, ...] = ()
+    alarms: bool = False
+
+    @property
+    def key(self) -> str:
+        """The item that is its key."""
+        return "alarm" if self.alarms else "number"
+
+
+@dataclass(frozen=True)
 class Scene:
     """Everything a scene says; files are named from its folder."""
 
@@ -126,6 +139,7 @@ class Scene:
     version: Version
     needs: Mapping[str, Range]
     contracts: Mapping[str, Contract]
+    kept: Mapping[str, Kept]
     lines: Mapping[str, Mapping[str, Any]]
     models: Mapping[str, Model]
     indicators: tuple[Mapping[str, Any], ...]
@@ -185,6 +199,7 @@ class _Reader:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.problems: list[Problem] = []
+        self.kept: dict[str, Kept] = {}
 
     def read(self) -> Scene | None:
         said = self._toml("scene.toml", missing=True)
@@ -195,7 +210,7 @@ class _Reader:
         needs = {name: wanted for name, text in about.needs.items() if (wanted := self._try("scene.toml", text, lambda text=text: parse_range(text))) is not None}  # type: ignore[misc]
         contracts = self._contracts(about)
         return Scene(
-            self.folder, about, version, needs, contracts, self._lines(), self._models(), tuple(self._tables("indicators", "indicator")),
+            self.folder, about, version, needs, contracts, self.kept, self._lines(), self._models(), tuple(self._tables("indicators", "indicator")),
             tuple(self._each("rules", "rule", Rule)), self._files("processes", ".bpmn"), self._pages(), self._samples(contracts),
             tuple(self._each("tests", "expect", Expectation)), self._files("python", ".py"),
         )  # fmt: skip
@@ -296,7 +311,17 @@ class _Reader:
                 self.say(file, self._line_of(file, f'"{name}"', 1), f"{name} 写了两次", f"{name} stands twice")
             if contract is not None:
                 found[name] = contract
+                self._note_kept(name, dict(one.get("sanqu") or {}), contract)
         return found
+
+    def _note_kept(self, name: str, law: Mapping[str, Any], contract: Contract) -> None:
+        """Note that a dataset is filled from cases or alarms, where its law says so."""
+        if not law.get("cases") and not law.get("alarms"):
+            return
+        kept = Kept(tuple(str(one) for one in law.get("cases") or ()), bool(law.get("alarms")))
+        if contract.primaryKey != (kept.key,) or (kept.alarms and kept.processes):
+            self.say("datapackage.json", self._line_of("datapackage.json", f'"{name}"'), f"{name} 由程序填写，主键应是 {kept.key}", f"{name} is filled by the package: its key is {kept.key}")
+        self.kept[name] = kept
 
     def _lines(self) -> dict[str, Mapping[str, Any]]:
         return {Path(file).stem: said for file in self._files("lines", ".toml") if (said := self._toml(file)) is not None}
@@ -365,7 +390,7 @@ def contract_of(resource: Mapping[str, Any], about: About) -> Contract:
     Raises `BadInput` naming what does not fit.
     """
     schema = resource.get("schema") or {}
-    law = dict(resource.get("sanqu") or {})
+    law = {key: value for key, value in dict(resource.get("sanqu") or {}).items() if key not in ("cases", "alarms")}
     descriptor: dict[str, Any] = {"name": resource.get("name", "?"), "title": resource.get("title", ""), "steward": about.steward or "scene", "sample": about.sample}
     if "description" in resource:
         descriptor["description"] = resource["description"]

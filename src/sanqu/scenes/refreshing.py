@@ -7,22 +7,20 @@ from collections.abc import Mapping
 from typing import Any
 
 import pyarrow as pa  # type: ignore[import-untyped]
-from psycopg.types.json import Jsonb
 from sqlglot import exp
 
 from sanqu.catalog.keeping import register_contract
 from sanqu.ground.city import City
-from sanqu.ground.clock import now
 from sanqu.ground.errors import Conflict, SanquError
 from sanqu.ground.i18n import Text
 from sanqu.ground.jobs import job
 from sanqu.lake import Commit, Contract, lake_of, quote_ident
 from sanqu.lake.allowed import parse_query
-from sanqu.lake.tables import table_of
+from sanqu.scenes.casebook import keep_books
 from sanqu.scenes.keeping import Installed, installed, woven_of
-from sanqu.scenes.models import Woven, datasets_in, expand, in_order, lineage, table_name
+from sanqu.scenes.models import Woven, datasets_in, expand, in_order, lineage, table_name, tells_time
 from sanqu.scenes.package import Model
-from sanqu.scenes.rules import look_at_rules, seen_at
+from sanqu.scenes.rules import look_at_rules, note_seen, seen_at
 from sanqu.scenes.speaking import purpose_of, speaker_of
 from sanqu.sharing.door import Question, ask
 from sanqu.sharing.law import law_book
@@ -33,10 +31,6 @@ MOST_ROWS = 1_000_000
 # So many changed groups are worked out by themselves; with more, all of them are.
 MOST_TOUCHED = 2_000
 GRADES, SHARING, OPENING = ("L1", "L2", "L3", "L4"), ("unconditional", "conditional", "none"), ("unconditional", "restricted", "none")
-SAVE_SEEN = """
-INSERT INTO scene_seen (scene, what, snapshots, at, fault) VALUES (%s, %s, %s, %s, %s)
-ON CONFLICT (scene, what) DO UPDATE SET snapshots = excluded.snapshots, at = excluded.at, fault = excluded.fault
-"""
 
 
 @job("scenes.refresh", every="* * * * *")
@@ -45,10 +39,17 @@ def refresh_all(city: City) -> dict[str, int]:
     found: dict[str, int] = {}
     for one in installed(city):
         try:
-            found[one.name] = refresh_scene(city, one) + look_at_rules(city, one)
+            found[one.name] = look_at_scene(city, one)
         except SanquError as fault:
             log.warning("scene %s: %s", one.name, fault.what.in_("en"))
     return found
+
+
+def look_at_scene(city: City, one: Installed) -> int:
+    """What its cases and alarms have come to, its tables, its rules, and the alarms that these raised; gives how much was worked at."""
+    done = keep_books(city, one) + refresh_scene(city, one)
+    looked = look_at_rules(city, one)
+    return done + looked + (keep_books(city, one) if looked else 0)
 
 
 def declare_tables(city: City, one: Installed) -> list[Contract]:
@@ -124,7 +125,10 @@ def _type(kind: pa.DataType) -> str:
 
 
 def refresh_scene(city: City, one: Installed) -> int:
-    """Refresh the tables of a scene whose sources moved since the last time; gives how many. What fails is kept with its reason."""
+    """Refresh the tables of a scene whose sources moved since the last time, or that ask what time it is; gives how many.
+
+    What fails is kept with its reason.
+    """
     woven = woven_of(city, one)
     done = 0
     for model in in_order(woven.scene.models):
@@ -133,18 +137,18 @@ def refresh_scene(city: City, one: Installed) -> int:
         sql = expand(woven, model.sql, model.file)
         _, now_at = law_book(city).current(datasets_in(sql))
         before = seen_at(city, one.name, f"model:{model.name}")
-        if before == now_at:
+        timely = tells_time(sql)
+        if before == now_at and not timely:
             continue
         fault: SanquError | None = None
         try:
-            refresh_model(city, one, model, sql, before or {}, now_at)
+            refresh_model(city, one, model, sql, {} if timely else before or {}, now_at)
             done += 1
         except SanquError as refused:
             log.warning("scene %s, model %s was not refreshed: %s", one.name, model.name, refused.what.in_("en"))
             fault = refused
         with city.db.connection() as conn:
-            told = None if fault is None else Jsonb({"what": fault.what.model_dump(), "todo": fault.todo.model_dump()})
-            conn.execute(SAVE_SEEN, (one.name, f"model:{model.name}", Jsonb(now_at if fault is None else before or {}), now(), told))
+            note_seen(conn, one.name, f"model:{model.name}", now_at if fault is None else before or {}, fault)
     return done
 
 
@@ -156,7 +160,7 @@ def refresh_model(city: City, one: Installed, model: Model, sql: str, before: Ma
         return 0
     answer = ask(city, speaker_of(city, one), Question(question, purpose_of(one), params, rows=MOST_ROWS, via="scenes"))
     name = table_name(woven_of(city, one).scene, model.name)
-    _write(city, name, answer.table, touched)
+    lake_of(city).settle(name, answer.table, Commit("system", f"{name}: {answer.table.num_rows}"), within=touched)
     return int(answer.table.num_rows)
 
 
@@ -204,24 +208,3 @@ def _only(sql: str, key: tuple[str, ...], touched: pa.Table) -> tuple[str, dict[
             parts.append(f"{quote_ident(name)} IS NOT DISTINCT FROM $t{number}_{name}")
         tests.append(f"({' AND '.join(parts)})")
     return f"SELECT * FROM ({sql}) AS all_groups WHERE {' OR '.join(tests) or 'false'}", params
-
-
-def _write(city: City, name: str, rows: pa.Table, touched: pa.Table | None) -> None:
-    """Rows by their key; of those that were looked at, what is no longer there goes."""
-    lake = lake_of(city)
-    contract = lake.contract(name)
-    columns = ", ".join(f"CAST({quote_ident(item.name)} AS {item.lake_type}) AS {quote_ident(item.name)}" for item in contract.fields)
-    keys = ", ".join(quote_ident(one) for one in contract.primaryKey)
-    commit = Commit("system", f"{name}: {rows.num_rows}")
-    with lake.engine() as duck:
-        duck.register("_sanqu_model", rows)
-        duck.register("_sanqu_touched", touched if touched is not None else pa.table({"none": [0]}))
-        try:
-            lake.upsert(name, f"SELECT {columns} FROM _sanqu_model", commit, duck=duck)
-            looked = f"SELECT {keys} FROM {table_of(name)}" + ("" if touched is None else f" SEMI JOIN _sanqu_touched USING ({keys})")
-            gone = f"{looked} EXCEPT SELECT {keys} FROM _sanqu_model"
-            if duck.execute(f"SELECT 1 FROM ({gone}) LIMIT 1").fetchone() is not None:
-                lake.delete(name, gone, commit, duck=duck)
-        finally:
-            duck.unregister("_sanqu_model")
-            duck.unregister("_sanqu_touched")

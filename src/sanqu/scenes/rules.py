@@ -21,7 +21,7 @@ from sanqu.ground.i18n import Text
 from sanqu.ground.ledger import append
 from sanqu.ground.people.askers import SYSTEM, Asker
 from sanqu.scenes.keeping import Installed, woven_of
-from sanqu.scenes.models import datasets_in, expand
+from sanqu.scenes.models import datasets_in, expand, tells_time
 from sanqu.scenes.package import Case, Rule
 from sanqu.scenes.speaking import purpose_of, speaker_of
 from sanqu.sharing.door import Question, ask
@@ -78,25 +78,31 @@ def seen_at(city: City, scene: str, what: str) -> dict[str, int] | None:
     return None if row is None else dict(row["snapshots"])
 
 
+def note_seen(conn: Connection, scene: str, what: str, snapshots: Mapping[str, int], fault: SanquError | None = None, *, at: datetime | None = None) -> None:
+    """Note at which snapshots something was worked at, and why it could not be."""
+    told = None if fault is None else Jsonb({"what": fault.what.model_dump(), "todo": fault.todo.model_dump()})
+    conn.execute(SAVE_SEEN, (scene, what, Jsonb(dict(snapshots)), at or now(), told))
+
+
 def look_at_rules(city: City, one: Installed) -> int:
-    """Look at every rule whose datasets moved since the last time; gives how many. A rule that cannot be looked at says why, the others go on."""
+    """Look at every rule whose datasets moved since the last time, or that asks what time it is; gives how many. A rule that cannot be looked at says why, the others go on."""
     woven = woven_of(city, one)
     looked = 0
     for rule in woven.scene.rules:
         sql = expand(woven, rule.sql, rule.name)
         _, now_at = law_book(city).current(datasets_in(sql))
-        if seen_at(city, one.name, f"rule:{rule.name}") == now_at:
+        if seen_at(city, one.name, f"rule:{rule.name}") == now_at and not tells_time(sql):
             continue
-        told = None
+        fault: SanquError | None = None
         try:
             rows = ask(city, speaker_of(city, one), Question(sql, purpose_of(one), rows=MOST_ROWS, via="scenes")).table.to_pylist()
             keep_alarms(city, one, rule, rows)
             looked += 1
-        except SanquError as fault:
-            log.warning("scene %s, rule %s: %s", one.name, rule.name, fault.what.in_("en"))
-            told, now_at = Jsonb({"what": fault.what.model_dump(), "todo": fault.todo.model_dump()}), {}
+        except SanquError as refused:
+            log.warning("scene %s, rule %s: %s", one.name, rule.name, refused.what.in_("en"))
+            fault = refused
         with city.db.connection() as conn:
-            conn.execute(SAVE_SEEN, (one.name, f"rule:{rule.name}", Jsonb(now_at), now(), told))
+            note_seen(conn, one.name, f"rule:{rule.name}", now_at if fault is None else {}, fault)
     return looked
 
 

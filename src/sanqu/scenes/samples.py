@@ -15,6 +15,7 @@ from sanqu.ground.errors import BadInput
 from sanqu.ground.i18n import Text
 from sanqu.ground.people.askers import Asker
 from sanqu.lake import quote_ident
+from sanqu.lake.engine import engine_alone
 from sanqu.lines.keeping import save_line
 from sanqu.lines.records import Line, Run
 from sanqu.lines.run import run_line
@@ -74,7 +75,7 @@ def make_samples(scene: Scene, folder: Path) -> dict[str, Path]:
 
 def _make_one(scene: Scene, name: str, made: dict[str, Path]) -> None:
     file = scene.samples[name]
-    with duckdb.connect(":memory:", config={"memory_limit": MEMORY, "threads": THREADS}) as duck:
+    with engine_alone(memory_limit=MEMORY, threads=THREADS) as duck:
         try:
             for other, path in made.items():
                 if other != name and other in _reads(scene, name):
