@@ -4,5 +4,5 @@
 SELECT e.firm, e.name, e.industry, e.county, p.policy, p.title, coalesce(p.title_en, p.title) AS title_en, e.rule, e.unmet, e.unsure, CASE WHEN e.unmet = 1 THEN 'near' ELSE 'unknown' END AS kind,
     CASE WHEN e.unmet = 1 THEN e.missing ELSE '缺数：' || e.unknown END AS lacks, CASE WHEN e.unmet = 1 THEN e.missing_en ELSE 'figure missing: ' || e.unknown_en END AS lacks_en, round(e.amount, 2) AS amount
 FROM entitlements AS e JOIN firm_policies AS p ON p.policy = e.policy AND p.year = (SELECT year FROM policy_year)
-WHERE p.begins <= current_date AND p.ends >= current_date AND ((e.unmet = 1 AND e.unsure = 0 AND NOT starts_with(e.missing, '期限')) OR (e.unmet = 0 AND e.unsure > 0))
+WHERE p.begins <= city_today() AND p.ends >= city_today() AND ((e.unmet = 1 AND e.unsure = 0 AND NOT starts_with(e.missing, '期限')) OR (e.unmet = 0 AND e.unsure > 0))
     AND NOT EXISTS (SELECT 1 FROM entitlements AS o WHERE o.firm = e.firm AND o.policy = e.policy AND o.hit)

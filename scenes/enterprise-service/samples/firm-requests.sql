@@ -10,5 +10,5 @@ WITH dice AS (
 )
 SELECT printf('S%05d', i) AS number, '企业诉求：' || kind AS title, department AS unit, 'done' AS state, CAST(NULL AS VARCHAR) AS step, opened, opened + INTERVAL 1 HOUR * CASE WHEN late THEN days * 24 + 6 + 5 * l ELSE greatest(2, days * (3 + l // 5)) END AS closed, opened + INTERVAL 1 DAY * days AS due,
     firm, county, kind, CASE kind WHEN '用工' THEN '旺季缺操作工' WHEN '用能' THEN '希望错峰用电有人指导' WHEN '用地' THEN '扩建车间需要用地' WHEN '融资' THEN '应收账款多，想做质押' WHEN '政策' THEN '想知道能享受哪些奖补' ELSE '扩产环评进度' END || '（样例 ' || i || '）' AS ask,
-    department, within, '已联系企业并答复（样例）' AS answer, CASE WHEN r < 25 THEN NULL WHEN r < 30 + CASE WHEN late THEN 20 ELSE 0 END THEN '2' WHEN r < 45 THEN '3' WHEN r < 70 THEN '4' ELSE '5' END AS rating, CASE WHEN late AND r < 50 THEN 2 ELSE 1 END AS rounds, false AS by_city
+    department, within, '已联系企业并答复（样例）' AS answer, CASE WHEN r < 25 THEN NULL WHEN r < 30 + CASE WHEN late THEN 20 ELSE 0 END THEN '2' WHEN r < 45 THEN '3' WHEN r < 70 THEN '4' ELSE '5' END AS rating, CASE WHEN late AND r < 50 THEN 2 ELSE 1 END AS rounds, false AS by_city, opened + INTERVAL 1 DAY * days AS answer_due, opened + INTERVAL 1 HOUR * CASE WHEN late THEN days * 24 + 5 + 5 * l ELSE greatest(1, days * (3 + l // 5) - 1) END AS answer_done
 FROM done

@@ -6,7 +6,7 @@ WITH born AS (
 ), shaped AS (
     SELECT *, 3 + pow(10, 3.2 * pow(u, 2.2)) AS heads, CASE WHEN industry IN ('工业', '软件和信息技术服务业', '信息传输业') THEN CASE WHEN q < 0.35 THEN 0 WHEN q < 0.65 THEN 0.006 + 0.03 * q ELSE 0.042 + 0.06 * (q - 0.65) END ELSE 0 END AS share FROM born
 ), years AS (
-    SELECT s.*, y AS year, (hash(s.firm, y, 'g') % 1000 + hash(s.firm, y, 'h') % 1000 + hash(s.firm, y, 'k') % 1000 - 1500) / 1000.0 * 0.11 AS noise,
+    SELECT s.*, y AS year, ((hash(s.firm, y, 'g') % 1000 + hash(s.firm, y, 'h') % 1000 + hash(s.firm, y, 'k') % 1000)::INTEGER - 1500) / 1000.0 * 0.11 AS noise,
         CASE WHEN y > 2021 THEN 0.055 + CASE industry WHEN '工业' THEN 0.02 WHEN '房地产开发经营' THEN -0.1 ELSE 0 END END AS trend,
         CASE WHEN y > 2022 AND share >= 0.042 AND credit IN ('A', 'B') AND hash(s.firm, y - 1, 'lot') % 2 = 0 THEN 0.05 ELSE 0 END AS helped, hash(s.firm, y, 'lost') % 1000 AS lost
     FROM shaped AS s, range(2021, 2026) AS r(y)

@@ -16,6 +16,7 @@ from sqlglot.lineage import lineage as lineage_of
 from sqlglot.optimizer.qualify import qualify
 from sqlglot.optimizer.scope import traverse_scope
 
+from sanqu.ground.clock import CITY_ZONE, now
 from sanqu.ground.errors import BadInput
 from sanqu.ground.i18n import Text
 from sanqu.lake import Contract
@@ -142,14 +143,21 @@ def _dataset(woven: Woven, dataset: str, parts: dict[str, exp.Query]) -> str:
     return name
 
 
-# What asks for the time: its answer changes though no row does.
-CLOCKS = frozenset({"now", "today", "city_now", "city_today", "age"})
-
-
+# What asks for the time: its answer changes though no row does. Of the city's day it changes once a day.
+CLOCKS, DAY = frozenset({"now", "today", "city_now", "age"}), "city_today"
 def tells_time(sql: str) -> bool:
-    """Whether a query asks what time it is."""
-    query = parse_query(sql)
-    return any(isinstance(one, exp.CurrentDate | exp.CurrentTimestamp) or (isinstance(one, exp.Anonymous) and str(one.this).lower() in CLOCKS) for one in query.find_all(exp.Func))
+    """Whether a query asks what time it is; the city's day is no time, see `day_in`."""
+    return any(isinstance(one, exp.CurrentDate | exp.CurrentTimestamp) or _name_of(one) in CLOCKS for one in parse_query(sql).find_all(exp.Func))
+
+
+def day_in(sql: str) -> dict[str, int]:
+    """The city's day as a number where a query asks for it: kept beside the snapshots, so that another day is as another row."""
+    asks = any(_name_of(one) == DAY for one in parse_query(sql).find_all(exp.Func))
+    return {DAY: now().astimezone(CITY_ZONE).date().toordinal()} if asks else {}
+
+
+def _name_of(function: exp.Expr) -> str:
+    return str(function.this).lower() if isinstance(function, exp.Anonymous) else ""
 
 
 def datasets_in(sql: str) -> list[str]:

@@ -18,7 +18,7 @@ from sanqu.lake import Commit, Contract, lake_of, quote_ident
 from sanqu.lake.allowed import parse_query
 from sanqu.scenes.casebook import keep_books
 from sanqu.scenes.keeping import Installed, installed, woven_of
-from sanqu.scenes.models import Woven, datasets_in, expand, in_order, lineage, table_name, tells_time
+from sanqu.scenes.models import DAY, Woven, datasets_in, day_in, expand, in_order, lineage, table_name, tells_time
 from sanqu.scenes.package import Model
 from sanqu.scenes.rules import look_at_rules, note_seen, seen_at
 from sanqu.scenes.speaking import purpose_of, speaker_of
@@ -135,11 +135,12 @@ def refresh_scene(city: City, one: Installed) -> int:
         if not model.table:
             continue
         sql = expand(woven, model.sql, model.file)
-        _, now_at = law_book(city).current(datasets_in(sql))
+        now_at = {**law_book(city).current(datasets_in(sql))[1], **day_in(sql)}
         before = seen_at(city, one.name, f"model:{model.name}")
         timely = tells_time(sql)
         if before == now_at and not timely:
             continue
+        timely = timely or (before or {}).get(DAY) != now_at.get(DAY)
         fault: SanquError | None = None
         try:
             refresh_model(city, one, model, sql, {} if timely else before or {}, now_at)

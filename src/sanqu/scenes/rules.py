@@ -21,7 +21,7 @@ from sanqu.ground.i18n import Text
 from sanqu.ground.ledger import append
 from sanqu.ground.people.askers import SYSTEM, Asker
 from sanqu.scenes.keeping import Installed, woven_of
-from sanqu.scenes.models import datasets_in, expand, tells_time
+from sanqu.scenes.models import datasets_in, day_in, expand, tells_time
 from sanqu.scenes.package import Case, Rule
 from sanqu.scenes.speaking import purpose_of, speaker_of
 from sanqu.sharing.door import Question, ask
@@ -90,7 +90,7 @@ def look_at_rules(city: City, one: Installed) -> int:
     looked = 0
     for rule in woven.scene.rules:
         sql = expand(woven, rule.sql, rule.name)
-        _, now_at = law_book(city).current(datasets_in(sql))
+        now_at = {**law_book(city).current(datasets_in(sql))[1], **day_in(sql)}
         if seen_at(city, one.name, f"rule:{rule.name}") == now_at and not tells_time(sql):
             continue
         fault: SanquError | None = None
