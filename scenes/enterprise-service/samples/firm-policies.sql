@@ -13,6 +13,6 @@ WITH said(policy, title, title_en, department, grp, budget, priority, way, later
     ('P11', '山区县制造业培育补助', 'Manufacturing in mountain counties', '3308-jxj', 'growth', 260.0, 'growth', '申报', 1),
     ('P12', '困难行业纾困补助（已到期）', 'Relief for trades in difficulty (over)', '3308-swj', 'jobs', 200.0, 'small', '申报', 0)
 )
-SELECT policy, year, title, title_en, department, grp, budget * CASE WHEN year < 2025 THEN 0.9 ELSE 1 END AS budget, priority, way,
+SELECT policy, year, title, title_en, department, grp, budget * CASE WHEN year < 2025 THEN 1.8 ELSE 1 END AS budget, priority, way,
     make_date(year + 1, 1, 1) AS begins, CASE WHEN later = 0 THEN make_date(year + 1, 6, 30) WHEN year = 2025 THEN DATE '2030-12-31' ELSE make_date(year + 1, 12, 31) END AS ends
 FROM said, range(2022, 2026) AS years(year)

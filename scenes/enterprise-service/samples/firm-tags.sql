@@ -3,7 +3,7 @@ WITH dice AS (SELECT firm, industry, founded, (hash(firm, 'tag') % 1000)::INTEGE
 given AS (
     SELECT firm, '高新技术企业' AS tag, make_date(2022 + y, 12, 1 + d) AS since, 3 AS years FROM dice WHERE t < 260
     UNION ALL SELECT firm, '科技型中小企业', make_date(2022 + y, 6, 1 + d), 4 FROM dice WHERE t >= 180 AND t < 520
-    UNION ALL SELECT firm, '专精特新中小企业', make_date(2023 + y % 3, 9, 1 + d), 3 FROM dice WHERE t < 110
+    UNION ALL SELECT firm, '专精特新中小企业', make_date(2023 + (hash(firm, 'special') % 3)::INTEGER, 9, 1 + d), 3 FROM dice WHERE t < 110
     UNION ALL SELECT firm, '专精特新“小巨人”', make_date(2024 + y % 2, 8, 1 + d), 3 FROM dice WHERE t < 24
 )
 SELECT firm, tag, since, (since + INTERVAL 1 YEAR * years)::DATE AS until FROM given

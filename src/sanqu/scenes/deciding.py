@@ -29,8 +29,10 @@ SOURCE = re.compile(r"[a-z][a-z0-9_]{0,59}")
 COLUMN = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,62}")
 POLICIES = ("COLLECT", "RULE ORDER", "UNIQUE", "FIRST")
 # What the table says of each row beside its outputs.
-SAID = ("rule", "met", "hit", "hits", "unmet", "unsure", "missing", "missing_en", "unknown", "unknown_en")
+SAID = ("rule", "met", "hit", "hits", "unmet", "unsure", "short", "missing", "missing_en", "unknown", "unknown_en")
 SIGNS: dict[type[ast.AST], str] = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Eq: "=", ast.NotEq: "<>", ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">="}
+# Figures are cut after two digits: what is short of a limit never reads as if it were not.
+CUT, KEPT = "'(\\.\\d\\d)\\d+$'", "'\\1'"
 DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
@@ -95,15 +97,16 @@ def _query(table: Table, source: str, keys: Sequence[str], carried: Sequence[str
     inputs = [f"{_sql(parse_condition(one, name), f'{name}: {one}', '')} AS in_{n}" for n, one in enumerate(table.inputs)]
     # Outputs may name any column of the source, and see it as it stands there.
     tests = [_choice(table, lambda rule, n=n: _test(rule.when[n], f"in_{n}", f"{name}: {rule.id}")) for n in range(len(table.inputs))]  # type: ignore[misc]
+    gaps = [_choice(table, lambda rule, n=n: _gap(rule.when[n], f"in_{n}")) for n in range(len(table.inputs))]  # type: ignore[misc]
     outputs = [f"{_choice(table, lambda rule, n=n: _output(rule.then[n], f'{name}: {rule.id}'))} AS {quote_ident(output)}" for n, output in enumerate(table.outputs)]  # type: ignore[misc]
     rules = ", ".join(f"({place}, {_literal(rule.id)})" for place, rule in enumerate(table.rules, 1))
     asked = f"SELECT s.*, {', '.join(inputs)} FROM {quote_ident(source)} AS s"
-    judged = f"SELECT {', '.join([*held, 'r.place', 'r.rule', *(f'in_{n}' for n in range(len(inputs))), *(f'{test} AS is_{n}' for n, test in enumerate(tests)), *outputs])} FROM asked CROSS JOIN (VALUES {rules}) AS r(place, rule)"
+    judged = f"SELECT {', '.join([*held, 'r.place', 'r.rule', *(f'in_{n}' for n in range(len(inputs))), *(f'{test} AS is_{n}' for n, test in enumerate(tests)), *(f'CAST({gap} AS DOUBLE) AS gap_{n}' for n, gap in enumerate(gaps)), *outputs])} FROM asked CROSS JOIN (VALUES {rules}) AS r(place, rule)"
     every = range(len(table.inputs))
     met = " AND ".join(f"is_{n}" for n in every) or "true"
     told = [
         f"({met}) AS met", f"({' + '.join(f'CASE WHEN NOT is_{n} THEN 1 ELSE 0 END' for n in every) or '0'}) AS unmet", f"({' + '.join(f'CASE WHEN is_{n} IS NULL THEN 1 ELSE 0 END' for n in every) or '0'}) AS unsure",
-        f"{_sentence(table, table.labels, english=False)} AS missing", f"{_sentence(table, english, english=True)} AS missing_en",
+        f"{_short(len(table.inputs))} AS short", f"{_sentence(table, table.labels, english=False)} AS missing", f"{_sentence(table, english, english=True)} AS missing_en",
         f"{_names(table.labels, '、')} AS unknown", f"{_names(english, ', ')} AS unknown_en",
     ]  # fmt: skip
     counted = f"SELECT {', '.join([*held, 'place', 'rule', *told, *(quote_ident(output) for output in table.outputs)])} FROM judged"
@@ -111,7 +114,7 @@ def _query(table: Table, source: str, keys: Sequence[str], carried: Sequence[str
     hits = f"sum(CASE WHEN met THEN 1 ELSE 0 END) OVER (PARTITION BY {by})"
     return (
         f"WITH asked AS ({asked}), judged AS ({judged}), counted AS ({counted})\n"
-        f"SELECT {', '.join([*held, 'rule', 'met', f'{_hit(table, by, hits)} AS hit', f'CAST({hits} AS INTEGER) AS hits', 'unmet', 'unsure', 'missing', 'missing_en', 'unknown', 'unknown_en', *(quote_ident(output) for output in table.outputs)])} FROM counted"
+        f"SELECT {', '.join([*held, 'rule', 'met', f'{_hit(table, by, hits)} AS hit', f'CAST({hits} AS INTEGER) AS hits', 'unmet', 'unsure', 'short', 'missing', 'missing_en', 'unknown', 'unknown_en', *(quote_ident(output) for output in table.outputs)])} FROM counted"
     )
 
 
@@ -142,6 +145,38 @@ def _output(cell: str, thing: str) -> str:
     return _sql(parse_condition(cell, thing), thing, "") if cell else "NULL"
 
 
+def _gap(condition: str, value: str) -> str:
+    """How far a number is from what a test asks for, as a share of that; NULL where the test is not of one number or one range."""
+    limits = _limits(parse_condition(condition, "")) if condition else None
+    if not limits:
+        return "NULL"
+    parts = [f"({limit!r} - {value}) / {abs(limit)!r}" if op in (ast.Gt, ast.GtE) else f"({value} - {limit!r}) / {abs(limit)!r}" for op, limit in limits]
+    return parts[0] if len(parts) == 1 else f"greatest({', '.join(parts)})"
+
+
+def _limits(node: ast.expr) -> list[tuple[type[ast.cmpop], float]] | None:
+    if isinstance(node, ast.BoolOp) and isinstance(node.op, ast.And):
+        parts = [_limits(part) for part in node.values]
+        return [one for part in parts for one in part or []] if all(parts) else None
+    if not isinstance(node, ast.Compare) or len(node.ops) != 1 or not isinstance(node.ops[0], ast.Lt | ast.LtE | ast.Gt | ast.GtE):
+        return None
+    left, right = node.left, node.comparators[0]
+    sign = -1 if isinstance(right, ast.UnaryOp) and isinstance(right.op, ast.USub) else 1
+    number = right.operand if isinstance(right, ast.UnaryOp) else right
+    if not (isinstance(left, ast.Name) and left.id == INPUT and isinstance(number, ast.Constant) and isinstance(number.value, int | float)) or not number.value:
+        return None
+    return [(type(node.ops[0]), sign * float(number.value))]
+
+
+def _short(inputs: int) -> str:
+    """The greatest gap of the conditions that are not met; NULL where one of them is not of numbers."""
+    if not inputs:
+        return "0.0"
+    worded = " OR ".join(f"(NOT is_{n} AND gap_{n} IS NULL)" for n in range(inputs))
+    gaps = ", ".join(f"CASE WHEN NOT is_{n} THEN gap_{n} ELSE 0 END" for n in range(inputs))
+    return f"(CASE WHEN {worded} THEN NULL ELSE greatest(0.0, {gaps}) END)"
+
+
 def _sentence(table: Table, labels: Sequence[str], *, english: bool) -> str:
     """The conditions that are not met, with what stands there instead."""
     parts = []
@@ -149,7 +184,7 @@ def _sentence(table: Table, labels: Sequence[str], *, english: bool) -> str:
         cells = " ".join(f"WHEN {_literal(rule.id)} THEN {_literal(_shown(rule.cells[n], english=english))}" for rule in table.rules if rule.when[n])
         if not cells:
             continue
-        now = f"CASE WHEN lower(CAST(in_{n} AS VARCHAR)) IN ('true', 'false') THEN '' ELSE {_literal(' (is ' if english else '（现为 ')} || left(CAST(in_{n} AS VARCHAR), 12) || {_literal(')' if english else '）')} END"
+        now = f"CASE WHEN lower(CAST(in_{n} AS VARCHAR)) IN ('true', 'false') THEN '' ELSE {_literal(' (is ' if english else '（现为 ')} || left(regexp_replace(CAST(in_{n} AS VARCHAR), {CUT}, {KEPT}), 40) || {_literal(')' if english else '）')} END"
         parts.append(f"CASE WHEN NOT is_{n} THEN {_literal(label + ' ')} || CASE rule {cells} ELSE '' END || {now} END")
     return f"concat_ws({_literal('; ' if english else '；')}, {', '.join(parts)})" if parts else "''"
 

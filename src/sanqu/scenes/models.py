@@ -14,7 +14,7 @@ from graphlib import CycleError, TopologicalSorter
 from sqlglot import exp
 from sqlglot.lineage import lineage as lineage_of
 from sqlglot.optimizer.qualify import qualify
-from sqlglot.optimizer.scope import traverse_scope
+from sqlglot.optimizer.scope import build_scope, traverse_scope
 
 from sanqu.ground.clock import CITY_ZONE, now
 from sanqu.ground.errors import BadInput
@@ -178,10 +178,13 @@ def lineage(sql: str, contracts: Mapping[str, Contract]) -> list[Origin]:
     query = parse_query(sql)
     schema = {name: {item.name: item.lake_type for item in contract.fields} for name, contract in contracts.items()}
     found: list[Origin] = []
+    # Names are resolved once for all columns.
+    whole = qualify(query.copy(), schema=dict(schema), dialect=DIALECT, validate_qualify_columns=False, identify=False)
+    scope = build_scope(whole)
     for column in columns_of(query, schema):
         of: dict[tuple[str, str], None] = {}
         try:
-            root = lineage_of(column, query.copy(), schema=schema, dialect=DIALECT)
+            root = lineage_of(column, whole, schema=schema, dialect=DIALECT, scope=scope, trim_selects=False, copy=False)
         except Exception:
             found.append(Origin(column, ()))
             continue
