@@ -63,7 +63,7 @@ def test_what_is_missing_is_unknown_and_what_is_unmet_is_said() -> None:
     rows = {row["rule"]: row for row in answers(dmn(RULES), [(None, 15.0, None, "2020-05-05", True)])}
     assert [rows[name]["met"] for name in RULES] == [None, None, None, False, False]
     assert (rows["R1"]["unknown"], rows["R1"]["unsure"], rows["R1"]["unmet"], rows["R2"]["unknown_en"]) == ("类别", 1, 0, "kind, per head")
-    assert rows["R5"]["missing"] == "产值 ? * 2 > 60（现为 15.0）" and rows["R4"]["missing_en"] == "listed no"
+    assert rows["R5"]["missing"] == "产值 ? * 2 > 60（现为 15.0）" and rows["R4"]["missing_en"] == "listed must be no"
     assert [rows[name]["short"] for name in ("R4", "R5")] == [None, None]
     near = answers(dmn({"R1": ("-", "-", ">= 20", "-", "-", "1"), "R2": ("-", "-", "]1..10]", "-", "-", "1"), "R3": ('"a"', "-", ">= 20", "-", "-", "1")}), [("b", 15.0, None, None, None)])
     assert [row["short"] for row in near] == [0.25, 0.5, None]

@@ -197,7 +197,7 @@ def _names(labels: Sequence[str], between: str) -> str:
 def _shown(cell: str, *, english: bool) -> str:
     """A cell as people read it: without the marks of its language."""
     plain = re.sub(r"date\(\s*[\"']([^\"']*)[\"']\s*\)", r"\1", cell).replace('"', "").replace("'", "")
-    words = {"true": "yes", "false": "no"} if english else {"true": "是", "false": "否"}
+    words = {"true": "must be yes", "false": "must be no"} if english else {"true": "须为“是”", "false": "须为“否”"}
     return words.get(plain.strip(), " ".join(plain.split()))
 
 
