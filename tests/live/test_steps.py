@@ -159,3 +159,26 @@ def test_a_step_that_cannot_be_is_refused_when_the_line_is_made(city: City, step
     with pytest.raises((BadInput, Exception)) as caught:
         make_line(city, contract("x", ("a", "integer")), source={"kind": "push"}, input=INPUT, steps=[step])
     assert getattr(caught.value, "code", "") == said
+
+
+def test_one_line_fills_several_datasets_in_one_commit_and_goes_on_from_the_state_it_kept(city: City, flow: Flow) -> None:
+    lake_of(city).declare(Contract.from_descriptor(contract("heat-points", ("device", "string"), ("value", "number"))), "test")
+    state = contract("heat-sums", ("device", "string"), ("total", "number"), key=("device",))
+    state["fields"][1]["constraints"] = {"maximum": 100}
+    fold = "SELECT device, sum(value) + coalesce(any_value(before.total), 0) AS total FROM input AS i LEFT JOIN \"heat-sums\" AS before USING (device) GROUP BY device"
+    line = make_line(
+        city, state, source={"kind": "push"}, input=INPUT,
+        steps=[{"name": "points", "sql": "SELECT device, value FROM input", "into": "heat-points"}, {"name": "sums", "sql": fold}],
+    )  # fmt: skip
+    push(city, line, at(0, value=20), at(0, value=2), at(0, device="d2", value=7))
+    until(lambda: rows(city, "heat-sums") == [("d1", 22.0), ("d2", 7.0)])
+    push(city, line, at(1, value=10), at(1, device="d2", value=95))
+    until(lambda: rows(city, "heat-sums") == [("d1", 32.0), ("d2", 7.0)])
+    assert sorted(rows(city, "heat-points")) == [("d1", 2.0), ("d1", 10.0), ("d1", 20.0), ("d2", 7.0), ("d2", 95.0)]
+    [refused] = list_quarantine(city, line="heat-sums")
+    assert (refused.faults[0].item, refused.faults[0].rule) == ("total", "maximum")
+
+
+def test_a_dataset_is_filled_by_one_step_and_the_last_fills_the_lines_own(city: City) -> None:
+    with pytest.raises(BadInput, match="into"):
+        Line.from_descriptor({"name": "x", "dataset": "a", "source": {"kind": "push"}, "input": INPUT, "steps": [{"name": "s", "sql": "SELECT * FROM input", "into": "b"}]})

@@ -10,7 +10,8 @@ from sanqu.ground.people.askers import SYSTEM, Asker, Role
 from sanqu.lake import lake_of
 from sanqu.scenes.checking import check_folder
 from sanqu.scenes.installing import install
-from sanqu.scenes.models import day_in, tells_time
+from sanqu.scenes.keeping import Ready
+from sanqu.scenes.models import tells_day, tells_time
 from sanqu.scenes.package import open_scene
 from sanqu.scenes.refreshing import refresh_all
 from sanqu.scenes.rules import list_alarms
@@ -88,4 +89,5 @@ def test_a_book_of_a_process_that_is_not_there_is_named(write: Write) -> None:
 
 def test_the_day_is_another_but_once_a_day() -> None:
     assert (tells_time("SELECT city_now()"), tells_time("SELECT city_today()"), tells_time("SELECT current_date")) == (True, False, True)
-    assert list(day_in("SELECT 1 WHERE city_today() > DATE '2026-01-01'")) == ["city_today"] and day_in("SELECT city_now()") == {}
+    assert (tells_day("SELECT 1 WHERE city_today() > DATE '2026-01-01'"), tells_day("SELECT city_now()")) == (True, False)
+    assert list(Ready("", (), False, True).day) == ["city_today"] and Ready("", (), True).day == {}

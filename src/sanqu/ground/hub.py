@@ -14,7 +14,7 @@ from sanqu.ground.city import City
 log = logging.getLogger(__name__)
 
 # Topics that pages and feeds wait for.
-TOPICS = ("lake.write.>", "lines.live.>")
+TOPICS = ("lake.write.>", "lines.live.>", "scenes.alarms.>")
 # One who does not read does not keep the others' messages for ever.
 MOST_WAITING = 1_000
 

@@ -123,6 +123,13 @@ def _refuse_foreign_file(city: City, line: Line, asker: Asker) -> None:
             ),
             line.name,
         )
+    if source.kind == "jt808" and not asker.is_admin:
+        raise Refused(
+            "lines.listen",
+            Text(zh="只有管理员可以在这台机器上打开端口", en="Only an administrator may open a port of this machine"),
+            Text(zh="请管理员建这条专线，或让网关推送", en="Ask an administrator, or let a gateway push"),
+            line.name,
+        )
     if foreign and not asker.is_admin:
         raise Refused(
             "lines.foreign-file",
@@ -160,7 +167,8 @@ def refuse_live(line: Line) -> None:
 def save_line(city: City, line: Line, asker: Asker, *, new: bool = False) -> Line:
     """Make or change a line; raises `NotFound` (dataset), `BadInput` (mode and contract disagree), `Refused`, `Conflict`."""
     contract = lake_of(city).contract(line.dataset)
-    refuse_stranger(city, line.dataset, asker)
+    for name in line.datasets:
+        refuse_stranger(city, name, asker)
     # A relative path, as the pages' forms take it, counts from the city's folder, wherever the city was started.
     line = placed(line, city.settings.home.resolve())
     _refuse_foreign_file(city, line, asker)

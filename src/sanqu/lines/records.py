@@ -22,12 +22,12 @@ LINE_NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,99}")
 Mode = Literal["upsert", "append", "replace"]
 BatchKind = Literal["file", "url", "api", "sql", "ckan", "sanqu", "sample"]
 # Sources that go on giving rows: see `sanqu.lines.live`.
-LiveKind = Literal["push", "mqtt", "nats", "postgres", "mysql", "tail", "feed"]
+LiveKind = Literal["push", "mqtt", "nats", "postgres", "mysql", "tail", "feed", "jt808"]
 SourceKind = BatchKind | LiveKind
-LIVE: frozenset[str] = frozenset({"push", "mqtt", "nats", "postgres", "mysql", "tail", "feed"})
+LIVE: frozenset[str] = frozenset({"push", "mqtt", "nats", "postgres", "mysql", "tail", "feed", "jt808"})
 # Lanes (数据专线的领域): the four domains of the plan, and one for all else.
 LANES = ("general", "digital-industry", "livelihood", "governance", "finance")
-FileKind = Literal["", "csv", "tsv", "excel", "json", "ndjson", "parquet"]
+FileKind = Literal["", "csv", "tsv", "excel", "json", "ndjson", "parquet", "jt808"]
 
 
 class Source(BaseModel):
@@ -50,6 +50,8 @@ class Source(BaseModel):
     - `mysql`: `url`, `table`, likewise (binlog; MariaDB too)
     - `tail`: `path` of a file that grows by lines, `format` (ndjson or csv)
     - `feed`: `url` of another Sanqu, `dataset`: its rows now and its change feed
+    - `jt808`: vehicle terminals over TCP at `listen` (`0.0.0.0:8808`); `params` name the maker's own items (`{ lift = "0xF1" }`).
+      With `format = "jt808"`, `push` and `mqtt` take the same messages as bytes or as hexadecimal digits
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -80,13 +82,14 @@ class Source(BaseModel):
     generator: str = ""
     topic: str = ""
     subject: str = ""
+    listen: str = ""
 
     @model_validator(mode="after")
     def _says_where(self) -> Self:
         needed = {
             "file": ("path",), "url": ("url",), "api": ("url",), "sql": ("url",), "ckan": ("url", "resource"),
             "sanqu": ("url", "dataset"), "sample": ("generator",), "push": (), "mqtt": ("topic",), "nats": ("subject",),
-            "postgres": ("url", "table"), "mysql": ("url", "table"), "tail": ("path",), "feed": ("url", "dataset"),
+            "postgres": ("url", "table"), "mysql": ("url", "table"), "tail": ("path",), "feed": ("url", "dataset"), "jt808": ("listen",),
         }[self.kind]  # fmt: skip
         missing = [name for name in needed if not getattr(self, name)]
         if missing:
@@ -122,6 +125,7 @@ class Step(BaseModel):
 
     With `window`, rows are gathered by `time` into windows of that length (every `hop`), and the SQL is over one window's
     rows; it is told when `delay` has passed after its end. With `dedupe`, rows whose items were seen within `window` go no further.
+    With `into`, its rows go into that dataset too, in the same commit.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -134,6 +138,7 @@ class Step(BaseModel):
     delay: str = "PT0S"
     dedupe: tuple[str, ...] = ()
     fence: Fence | None = None
+    into: str = ""
 
 
 class Line(BaseModel):
@@ -168,6 +173,11 @@ class Line(BaseModel):
         return sha1("\n".join(said).encode(), usedforsecurity=False).hexdigest()[:12]
 
     @property
+    def datasets(self) -> tuple[str, ...]:
+        """All datasets that it fills: its own, and those that its steps fill beside it."""
+        return tuple(dict.fromkeys((self.dataset, *(step.into for step in self.steps if step.into))))
+
+    @property
     def live(self) -> bool:
         """Whether its source goes on giving rows."""
         return self.source.kind in LIVE
@@ -184,6 +194,9 @@ class Line(BaseModel):
             raise ValueError(f"lane: use one of {', '.join(LANES)}")
         if self.steps and not (self.live and self.input):
             raise ValueError("steps: need a live source, and input that says which items it gives")
+        filled = [step.into for step in self.steps if step.into]
+        if self.steps and (self.steps[-1].into or len(set(filled)) < len(filled) or self.dataset in filled):
+            raise ValueError("steps: each dataset is filled by one step (into), and the last step fills the line's own")
         return self
 
     @classmethod

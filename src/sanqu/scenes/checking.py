@@ -168,11 +168,22 @@ class _Checker:
             file = f"lines/{stem}.toml"
             try:
                 line = Line.from_descriptor({"name": f"{self.scene.name}-{stem}", **said})
+                self._steps(line)
             except SanquError as fault:
                 self._said(file, 1, fault)
                 continue
-            if line.dataset not in self.scene.contracts:
-                self.say(file, self.line_of(file, "dataset"), f"没有数据集 {line.dataset}", f"There is no dataset {line.dataset}")
+            for name in line.datasets:
+                if name not in self.scene.contracts:
+                    self.say(file, self.line_of(file, name), f"没有数据集 {name}", f"There is no dataset {name}")
+
+    @staticmethod
+    def _steps(line: Line) -> None:
+        """Raise `BadInput` for steps that cannot be run."""
+        if line.steps:
+            # What reads steps is large, and few scenes have any.
+            from sanqu.lines.live.steps import check_steps
+
+            check_steps(line)
 
     def _indicators(self) -> None:
         for said in self.scene.indicators:
@@ -217,6 +228,12 @@ class _Checker:
                 self.say(file, 1, f"样例的列不在数据契约里：{'、'.join(strange)}", f"The sample has columns that the contract has not: {', '.join(strange)}")
             if missing := sorted(needed - set(columns)):
                 self.say(file, 1, f"样例缺少必填的列：{'、'.join(missing)}", f"The sample lacks columns that are needed: {', '.join(missing)}")
+
+        for stem, file in self.scene.line_samples.items():
+            if stem not in self.scene.lines:
+                self.say(file, 0, f"没有专线 {stem}", f"There is no line {stem}")
+            else:
+                self._sample_columns(file)
 
     def _sample_columns(self, file: str) -> list[str] | None:
         if file.endswith(".sql"):

@@ -28,7 +28,7 @@ from sanqu.scenes.models import Woven, expand
 from sanqu.scenes.package import Scene, broken
 from sanqu.scenes.proving import TOLERANCE, prove, refuse_unproven
 from sanqu.scenes.refreshing import declare_tables, look_at_scene
-from sanqu.scenes.samples import load_samples
+from sanqu.scenes.samples import load_samples, show_lines
 from sanqu.scenes.speaking import speaker_at
 from sanqu.scenes.versions import parse_version
 
@@ -88,6 +88,8 @@ def install(
             # Samples took the place of what was there: cases and alarms are brought in again.
             conn.execute(FORGET_BOOKS, (scene.name,))
     _furnish(city, asker, kept, one, made)
+    if samples:
+        show_lines(city, kept, made, say)
     declare_tables(city, one)
     look_at_scene(city, one)
     return one
@@ -183,7 +185,7 @@ def _furnish(city: City, asker: Asker, scene: Scene, one: Installed, made: Mappi
     """Lines of what the scene made, indicators, processes."""
     for stem, said in scene.lines.items():
         line = Line.from_descriptor({"name": f"{scene.name}-{stem}", **said})
-        if line.dataset in made:
+        if set(line.datasets) <= set(made):
             save_line(city, placed(line, scene.folder / "lines"), asker)
     woven = woven_of(city, one)
     with city.db.connection() as conn:

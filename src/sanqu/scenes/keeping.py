@@ -11,7 +11,7 @@ from typing import Any
 from psycopg.types.json import Jsonb
 
 from sanqu.ground.city import City
-from sanqu.ground.clock import now
+from sanqu.ground.clock import CITY_ZONE, now
 from sanqu.ground.database import Connection
 from sanqu.ground.errors import NotFound, Refused, not_found
 from sanqu.ground.i18n import Text
@@ -19,8 +19,8 @@ from sanqu.ground.ledger import append
 from sanqu.ground.people.askers import Asker
 from sanqu.lake import lake_of
 from sanqu.scenes.binding import Bound, read_binding
-from sanqu.scenes.models import Woven
-from sanqu.scenes.package import Scene, open_scene
+from sanqu.scenes.models import DAY, Woven, datasets_in, expand, in_order, tells_day, tells_time
+from sanqu.scenes.package import Model, Scene, open_scene
 
 COLUMNS = "name, version, digest, body, folder, binding, steward, state, installed, actor"
 LIST = f"SELECT {COLUMNS} FROM scene WHERE state = 'installed' ORDER BY name"
@@ -30,6 +30,7 @@ INSERT INTO scene ({COLUMNS}) VALUES (%(name)s, %(version)s, %(digest)s, %(body)
 ON CONFLICT (name) DO UPDATE SET version = excluded.version, digest = excluded.digest, body = excluded.body, folder = excluded.folder,
     binding = excluded.binding, steward = excluded.steward, state = excluded.state, installed = excluded.installed, actor = excluded.actor
 """
+MOST_READY = 5_000
 TRUSTED = "SELECT 1 FROM scene_trusted WHERE kind = %s AND value = %s"
 TRUST = "INSERT INTO scene_trusted (kind, value, note, actor, at) VALUES (%s, %s, %s, %s, %s) ON CONFLICT DO NOTHING"
 
@@ -60,11 +61,28 @@ class Installed:
         return Text.model_validate(self.body.get("about") or "")
 
 
+@dataclass(frozen=True)
+class Ready:
+    """A query of a scene as it is asked in this city: over which datasets, and whether its answer changes with the time."""
+
+    sql: str
+    datasets: tuple[str, ...]
+    timely: bool
+    daily: bool = False
+
+    @property
+    def day(self) -> dict[str, int]:
+        """The city's day where the query asks for it: kept beside the snapshots, so that another day is as another row."""
+        return {DAY: now().astimezone(CITY_ZONE).date().toordinal()} if self.daily else {}
+
+
 class Shelf:
-    """Scenes of this process as they were read, by digest: a page needs no file twice."""
+    """Scenes of this process as they were read, by digest: a page needs no file twice, a rule is woven once for each law."""
 
     def __init__(self, _city: City) -> None:
         self.read: dict[str, Scene] = {}
+        self.ready: dict[tuple[str, datetime, int, str], Ready] = {}
+        self.tables: dict[str, list[Model]] = {}
 
 
 def installed(city: City) -> list[Installed]:
@@ -90,11 +108,31 @@ def scene_of(city: City, one: Installed) -> Scene:
     return shelf[one.digest]
 
 
+def kept_tables(city: City, one: Installed) -> list[Model]:
+    """Models that are kept as tables, each after those it reads."""
+    shelf = city.part(Shelf, Shelf).tables
+    if one.digest not in shelf:
+        shelf[one.digest] = [model for model in in_order(scene_of(city, one).models) if model.table]
+    return shelf[one.digest]
+
+
 def woven_of(city: City, one: Installed) -> Woven:
     """What the scene's names stand for in this city."""
     lake = lake_of(city)
     given = {name: lake.contract(bound.dataset) for name, bound in one.binding.items() if lake.has(bound.dataset)}
     return Woven(scene_of(city, one), one.binding, given)
+
+
+def ready(city: City, one: Installed, law: int, sql: str, thing: str) -> Ready:
+    """A query of the scene, woven; once for each installation and number of the law. Raises `BadInput` naming `thing`."""
+    shelf = city.part(Shelf, Shelf).ready
+    key = (one.name, one.installed, law, sql)
+    if key not in shelf:
+        if len(shelf) > MOST_READY:
+            shelf.clear()
+        woven = expand(woven_of(city, one), sql, thing)
+        shelf[key] = Ready(woven, tuple(datasets_in(woven)), tells_time(woven), tells_day(woven))
+    return shelf[key]
 
 
 def save_installed(conn: Connection, scene: Scene, digest: str, folder: Path, binding: Mapping[str, Bound], steward: str, actor: Asker) -> None:

@@ -16,7 +16,6 @@ from sqlglot.lineage import lineage as lineage_of
 from sqlglot.optimizer.qualify import qualify
 from sqlglot.optimizer.scope import build_scope, traverse_scope
 
-from sanqu.ground.clock import CITY_ZONE, now
 from sanqu.ground.errors import BadInput
 from sanqu.ground.i18n import Text
 from sanqu.lake import Contract
@@ -146,14 +145,13 @@ def _dataset(woven: Woven, dataset: str, parts: dict[str, exp.Query]) -> str:
 # What asks for the time: its answer changes though no row does. Of the city's day it changes once a day.
 CLOCKS, DAY = frozenset({"now", "today", "city_now", "age"}), "city_today"
 def tells_time(sql: str) -> bool:
-    """Whether a query asks what time it is; the city's day is no time, see `day_in`."""
+    """Whether a query asks what time it is; the city's day is no time, see `tells_day`."""
     return any(isinstance(one, exp.CurrentDate | exp.CurrentTimestamp) or _name_of(one) in CLOCKS for one in parse_query(sql).find_all(exp.Func))
 
 
-def day_in(sql: str) -> dict[str, int]:
-    """The city's day as a number where a query asks for it: kept beside the snapshots, so that another day is as another row."""
-    asks = any(_name_of(one) == DAY for one in parse_query(sql).find_all(exp.Func))
-    return {DAY: now().astimezone(CITY_ZONE).date().toordinal()} if asks else {}
+def tells_day(sql: str) -> bool:
+    """Whether a query asks for the city's day."""
+    return any(_name_of(one) == DAY for one in parse_query(sql).find_all(exp.Func))
 
 
 def _name_of(function: exp.Expr) -> str:

@@ -23,6 +23,7 @@ from sanqu.scenes.versions import Range, Version, parse_range, parse_version
 
 NAME = r"^[a-z][a-z0-9-]{1,39}$"
 LARGEST = 4 * 1024**2
+LINE_SAMPLES = "samples/lines"
 # A wheel carries the scenes inside the package; a checkout has them at its root.
 PLACES = (Path(__file__).parents[1] / "packs" / "scenes", Path(__file__).parents[3] / "scenes")
 T = TypeVar("T", bound=BaseModel)
@@ -147,6 +148,8 @@ class Scene:
     processes: tuple[str, ...]
     pages: tuple[str, ...]
     samples: Mapping[str, str]
+    # Rows that live lines of the scene are shown, by the name of the line.
+    line_samples: Mapping[str, str]
     expectations: tuple[Expectation, ...]
     python: tuple[str, ...]
 
@@ -211,7 +214,7 @@ class _Reader:
         contracts = self._contracts(about)
         return Scene(
             self.folder, about, version, needs, contracts, self.kept, self._lines(), self._models(), tuple(self._tables("indicators", "indicator")),
-            tuple(self._each("rules", "rule", Rule)), self._files("processes", ".bpmn"), self._pages(), self._samples(contracts),
+            tuple(self._each("rules", "rule", Rule)), self._files("processes", ".bpmn"), self._pages(), self._samples(contracts), self._line_samples(),
             tuple(self._each("tests", "expect", Expectation)), self._files("python", ".py"),
         )  # fmt: skip
 
@@ -324,7 +327,16 @@ class _Reader:
         self.kept[name] = kept
 
     def _lines(self) -> dict[str, Mapping[str, Any]]:
-        return {Path(file).stem: said for file in self._files("lines", ".toml") if (said := self._toml(file)) is not None}
+        """The lines; one that is `like` another has what it does not say itself from there."""
+        found = {Path(file).stem: said for file in self._files("lines", ".toml") if (said := self._toml(file)) is not None}
+        for name, said in found.items():
+            if (other := said.pop("like", None)) is None:
+                continue
+            if other not in found or other == name:
+                self.say(f"lines/{name}.toml", self._line_of(f"lines/{name}.toml", "like"), f"没有专线 {other}", f"There is no line {other}")
+                continue
+            found[name] = {**{key: value for key, value in found[other].items() if key != "like"}, **said}
+        return dict(found)
 
     def _models(self) -> dict[str, Model]:
         found: dict[str, Model] = {}
@@ -378,10 +390,15 @@ class _Reader:
         found: dict[str, str] = {}
         for file in self._files("samples", ".csv", ".sql", ".parquet"):
             name = Path(file).stem
+            if file.startswith(LINE_SAMPLES):
+                continue
             if name not in contracts:
                 self.say(file, 0, f"没有数据集 {name}", f"There is no dataset {name}")
             found[name] = file
         return found
+
+    def _line_samples(self) -> dict[str, str]:
+        return {Path(file).stem: file for file in self._files(LINE_SAMPLES, ".csv", ".sql", ".parquet")}
 
 
 def contract_of(resource: Mapping[str, Any], about: About) -> Contract:

@@ -17,8 +17,8 @@ from sanqu.ground.jobs import job
 from sanqu.lake import Commit, Contract, lake_of, quote_ident
 from sanqu.lake.allowed import parse_query
 from sanqu.scenes.casebook import keep_books
-from sanqu.scenes.keeping import Installed, installed, woven_of
-from sanqu.scenes.models import DAY, Woven, datasets_in, day_in, expand, in_order, lineage, table_name, tells_time
+from sanqu.scenes.keeping import Installed, installed, kept_tables, ready, scene_of, woven_of
+from sanqu.scenes.models import DAY, Woven, datasets_in, expand, lineage, table_name
 from sanqu.scenes.package import Model
 from sanqu.scenes.rules import look_at_rules, note_seen, seen_at
 from sanqu.scenes.speaking import purpose_of, speaker_of
@@ -28,6 +28,8 @@ from sanqu.sharing.law import law_book
 log = logging.getLogger(__name__)
 
 MOST_ROWS = 1_000_000
+# The first of the two numbers of the lock under which one scene is looked at.
+LOOK = 7_530_040
 # So many changed groups are worked out by themselves; with more, all of them are.
 MOST_TOUCHED = 2_000
 GRADES, SHARING, OPENING = ("L1", "L2", "L3", "L4"), ("unconditional", "conditional", "none"), ("unconditional", "restricted", "none")
@@ -39,27 +41,49 @@ def refresh_all(city: City) -> dict[str, int]:
     found: dict[str, int] = {}
     for one in installed(city):
         try:
-            found[one.name] = look_at_scene(city, one)
+            found[one.name] = look_at_scene(city, one, wait=False)
         except SanquError as fault:
             log.warning("scene %s: %s", one.name, fault.what.in_("en"))
     return found
 
 
-def look_at_scene(city: City, one: Installed) -> int:
-    """What its cases and alarms have come to, its tables, its rules, and the alarms that these raised; gives how much was worked at."""
-    done = keep_books(city, one) + refresh_scene(city, one)
-    looked = look_at_rules(city, one)
-    return done + looked + (keep_books(city, one) if looked else 0)
+def look_at_scene(city: City, one: Installed, *, wait: bool = True) -> int:
+    """What its cases and alarms have come to, its tables, its rules, and the alarms that these raised; gives how much was worked at.
+
+    One looks at a time: a second one waits, or leaves it to the first (`wait=False`).
+    """
+    with city.db.own_connection() as conn:
+        if wait:
+            conn.execute("SELECT pg_advisory_lock(%s, hashtext(%s))", (LOOK, one.name))
+        else:
+            found = conn.execute("SELECT pg_try_advisory_lock(%s, hashtext(%s)) AS mine", (LOOK, one.name)).fetchone()
+            if not found or not found["mine"]:
+                return 0
+        try:
+            done = keep_books(city, one) + refresh_scene(city, one)
+            looked = look_at_rules(city, one)
+            return done + looked + (keep_books(city, one) if looked else 0)
+        finally:
+            # With the connection alone it would go a moment after, and whoever comes next would find it taken.
+            conn.execute("SELECT pg_advisory_unlock(%s, hashtext(%s))", (LOOK, one.name))
+
+
+def sources_of(city: City, one: Installed) -> frozenset[str]:
+    """The datasets that move a scene's tables and rules, without those it writes itself."""
+    law, _ = law_book(city).current([])
+    scene = scene_of(city, one)
+    asked = [ready(city, one, law, rule.sql, rule.name) for rule in scene.rules] + [ready(city, one, law, model.sql, model.file) for model in kept_tables(city, one)]
+    own = {*scene.kept, *woven_of(city, one).tables.values()}
+    return frozenset(name for each in asked for name in each.datasets) - own
 
 
 def declare_tables(city: City, one: Installed) -> list[Contract]:
     """Declare the datasets of models that are kept as tables."""
     woven = woven_of(city, one)
     made = []
-    for model in in_order(woven.scene.models):
-        if model.table:
-            made.append(derive(city, one, woven, model))
-            _declare(city, one, model, made[-1])
+    for model in kept_tables(city, one):
+        made.append(derive(city, one, woven, model))
+        _declare(city, one, model, made[-1])
     return made
 
 
@@ -129,21 +153,18 @@ def refresh_scene(city: City, one: Installed) -> int:
 
     What fails is kept with its reason.
     """
-    woven = woven_of(city, one)
-    done = 0
-    for model in in_order(woven.scene.models):
-        if not model.table:
-            continue
-        sql = expand(woven, model.sql, model.file)
-        now_at = {**law_book(city).current(datasets_in(sql))[1], **day_in(sql)}
+    book, done = law_book(city), 0
+    for model in kept_tables(city, one):
+        law, _ = book.current([])
+        asked = ready(city, one, law, model.sql, model.file)
+        now_at = {**book.current(asked.datasets)[1], **asked.day}
         before = seen_at(city, one.name, f"model:{model.name}")
-        timely = tells_time(sql)
-        if before == now_at and not timely:
+        if before == now_at and not asked.timely:
             continue
-        timely = timely or (before or {}).get(DAY) != now_at.get(DAY)
+        whole = asked.timely or (before or {}).get(DAY) != now_at.get(DAY)
         fault: SanquError | None = None
         try:
-            refresh_model(city, one, model, sql, {} if timely else before or {}, now_at)
+            refresh_model(city, one, model, asked.sql, {} if whole else before or {}, now_at)
             done += 1
         except SanquError as refused:
             log.warning("scene %s, model %s was not refreshed: %s", one.name, model.name, refused.what.in_("en"))

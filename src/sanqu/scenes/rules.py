@@ -20,8 +20,7 @@ from sanqu.ground.errors import SanquError
 from sanqu.ground.i18n import Text
 from sanqu.ground.ledger import append
 from sanqu.ground.people.askers import SYSTEM, Asker
-from sanqu.scenes.keeping import Installed, woven_of
-from sanqu.scenes.models import datasets_in, day_in, expand, tells_time
+from sanqu.scenes.keeping import Installed, ready, scene_of
 from sanqu.scenes.package import Case, Rule
 from sanqu.scenes.speaking import purpose_of, speaker_of
 from sanqu.sharing.door import Question, ask
@@ -34,6 +33,7 @@ PLACE = re.compile(r"\{([a-z_][a-z0-9_]*)\}")
 SPAN = re.compile(r"P(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?)?")
 
 SEEN = "SELECT snapshots FROM scene_seen WHERE scene = %s AND what = %s"
+ALL_SEEN = "SELECT what, snapshots FROM scene_seen WHERE scene = %s"
 SAVE_SEEN = """
 INSERT INTO scene_seen (scene, what, snapshots, at, fault) VALUES (%s, %s, %s, %s, %s)
 ON CONFLICT (scene, what) DO UPDATE SET snapshots = excluded.snapshots, at = excluded.at, fault = excluded.fault
@@ -78,6 +78,11 @@ def seen_at(city: City, scene: str, what: str) -> dict[str, int] | None:
     return None if row is None else dict(row["snapshots"])
 
 
+def all_seen(city: City, scene: str) -> dict[str, dict[str, int]]:
+    """The same for everything of a scene, by what it is."""
+    return {str(row["what"]): dict(row["snapshots"]) for row in city.db.all(ALL_SEEN, (scene,))}
+
+
 def note_seen(conn: Connection, scene: str, what: str, snapshots: Mapping[str, int], fault: SanquError | None = None, *, at: datetime | None = None) -> None:
     """Note at which snapshots something was worked at, and why it could not be."""
     told = None if fault is None else Jsonb({"what": fault.what.model_dump(), "todo": fault.todo.model_dump()})
@@ -85,17 +90,22 @@ def note_seen(conn: Connection, scene: str, what: str, snapshots: Mapping[str, i
 
 
 def look_at_rules(city: City, one: Installed) -> int:
-    """Look at every rule whose datasets moved since the last time, or that asks what time it is; gives how many. A rule that cannot be looked at says why, the others go on."""
-    woven = woven_of(city, one)
+    """Look at every rule whose datasets moved since the last time, or that asks what time it is; gives how many.
+
+    A rule that cannot be looked at says why, the others go on.
+    """
+    book, seen = law_book(city), all_seen(city, one.name)
+    law, _ = book.current([])
+    rules = [(rule, ready(city, one, law, rule.sql, rule.name)) for rule in scene_of(city, one).rules]
+    _, newest = book.current(list({name for _, asked in rules for name in asked.datasets}))
     looked = 0
-    for rule in woven.scene.rules:
-        sql = expand(woven, rule.sql, rule.name)
-        now_at = {**law_book(city).current(datasets_in(sql))[1], **day_in(sql)}
-        if seen_at(city, one.name, f"rule:{rule.name}") == now_at and not tells_time(sql):
+    for rule, asked in rules:
+        now_at = {**{name: newest[name] for name in asked.datasets if name in newest}, **asked.day}
+        if seen.get(f"rule:{rule.name}") == now_at and not asked.timely:
             continue
         fault: SanquError | None = None
         try:
-            rows = ask(city, speaker_of(city, one), Question(sql, purpose_of(one), rows=MOST_ROWS, via="scenes")).table.to_pylist()
+            rows = ask(city, speaker_of(city, one), Question(asked.sql, purpose_of(one), rows=MOST_ROWS, via="scenes", repeated=True)).table.to_pylist()
             keep_alarms(city, one, rule, rows)
             looked += 1
         except SanquError as refused:
@@ -116,15 +126,19 @@ def keep_alarms(city: City, one: Installed, rule: Rule, rows: list[dict[str, Any
         over = [row["id"] for key, row in standing.items() if key not in found]
         if over:
             conn.execute(CLEAR, (moment, over))
-        raised = 0
+        raised = repeated = 0
         for key, row in found.items():
             message = Jsonb(_message(rule.message, row).model_dump())
             if key not in standing:
                 raised += _raise(city, conn, one, rule, key, row, message, moment)
             elif standing[key]["body"] != row:
                 conn.execute(REPEAT, (moment, Jsonb(row), message, standing[key]["id"]))
+                repeated += 1
         if raised or over:
             append(conn, kind="scenes.alarms", actor=f"scene:{one.name}", subject=f"rule:{rule.name}", facts={"raised": raised, "cleared": len(over)})
+    if raised or repeated or over:
+        # Once it is there to be read: pages that show alarms look again.
+        city.bus.publish(f"scenes.alarms.{one.name}", {"scene": one.name, "rule": rule.name, "raised": raised, "cleared": len(over)})
 
 
 def _raise(city: City, conn: Connection, one: Installed, rule: Rule, key: str, row: dict[str, Any], message: Jsonb, at: datetime) -> int:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import duckdb
+import pyarrow.parquet as pq  # type: ignore[import-untyped]
 import sqlglot
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
@@ -39,8 +40,8 @@ def ordered_samples(scene: Scene) -> list[str]:
     return found
 
 
-def _reads(scene: Scene, name: str) -> set[str]:
-    file = scene.samples[name]
+def _reads(scene: Scene, name: str, file: str = "") -> set[str]:
+    file = file or scene.samples[name]
     if not file.endswith(".sql"):
         return set()
     named = {alias_of(one): one for one in scene.samples}
@@ -68,33 +69,31 @@ def make_samples(scene: Scene, folder: Path) -> dict[str, Path]:
     folder.mkdir(parents=True, exist_ok=True)
     made: dict[str, Path] = {}
     for name in ordered_samples(scene):
-        made[name] = folder / f"{name}.parquet"
-        _make_one(scene, name, made)
+        path = folder / f"{name}.parquet"
+        _make_one(scene, name, scene.samples[name], made, path)
+        made[name] = path
     return made
 
 
-def _make_one(scene: Scene, name: str, made: dict[str, Path]) -> None:
-    file = scene.samples[name]
+def _make_one(scene: Scene, name: str, file: str, made: dict[str, Path], target: Path) -> None:
     with engine_alone(memory_limit=MEMORY, threads=THREADS) as duck:
         try:
             for other, path in made.items():
-                if other != name and other in _reads(scene, name):
+                if other in _reads(scene, name, file):
                     duck.execute(f"CREATE TABLE {quote_ident(alias_of(other))} AS SELECT * FROM read_parquet(?)", [str(path)])
             if file.endswith(".sql"):
                 duck.execute("SET enable_external_access = false")
                 duck.execute("SET lock_configuration = true")
                 rows = duck.execute(sample_query(scene.read(file), file).sql("duckdb")).to_arrow_table()
-                _write(rows, made[name])
+                _write(rows, target)
             else:
                 reader = "read_csv(?, all_varchar = true)" if file.endswith(".csv") else "read_parquet(?)"
-                _write(duck.execute(f"SELECT * FROM {reader}", [str(scene.folder / file)]).to_arrow_table(), made[name])
+                _write(duck.execute(f"SELECT * FROM {reader}", [str(scene.folder / file)]).to_arrow_table(), target)
         except duckdb.Error as fault:
             raise BadInput("scenes.sample", Text(zh=f"样例做不出来：{str(fault)[:300]}", en=f"The sample cannot be made: {str(fault)[:300]}"), Text(zh="改正这个文件", en="Mend this file"), f"{scene.name}/{file}") from fault
 
 
 def _write(rows: object, path: Path) -> None:
-    import pyarrow.parquet as pq  # type: ignore[import-untyped]
-
     pq.write_table(rows, path)
 
 
@@ -114,3 +113,20 @@ def load_samples(city: City, scene: Scene, datasets: dict[str, str], actor: Aske
         counts = found[name].counts
         say(f"  {datasets[name]}: {counts.written:,} 行 rows" + (f" ✗ {counts.quarantined:,} 行被隔离 refused" if counts.quarantined else ""))
     return found
+
+
+def show_lines(city: City, scene: Scene, made: dict[str, str], say: Callable[[str], None] = lambda _text: None) -> None:
+    """Show the scene's live lines the rows that it has for them: they go through checks and steps as all rows do."""
+    folder = (city.settings.home / FOLDER / scene.name).resolve()
+    datasets = {name: folder / f"{name}.parquet" for name in scene.samples}
+    for stem, file in scene.line_samples.items():
+        line = Line.from_descriptor({"name": f"{scene.name}-{stem}", **scene.lines[stem]})
+        if not set(line.datasets) <= set(made):
+            continue
+        target = folder / f"line-{stem}.parquet"
+        _make_one(scene, stem, file, datasets, target)
+        # What reads live lines is large, and few scenes have samples for them.
+        from sanqu.lines.live.trial import carry_rows
+
+        told = carry_rows(city, line, pq.read_table(target).to_pylist(), "sample")
+        say(f"  {line.name}: {told.read:,} 行 rows" + (f" ✗ {told.refused:,} 行被隔离 refused" if told.refused else ""))

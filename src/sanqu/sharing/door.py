@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,17 +22,40 @@ from sanqu.sharing.runner import Statement, runners_of
 
 # Lists of subjects are read whole: they are counted, never shown.
 MOST_GROUPS = 5001
+REPEAT_SECONDS, MOST_REPEATS = 60.0, 10_000
 
 
 @dataclass(frozen=True)
 class Question:
-    """One read: SQL with named parameters (`$name`), its purpose, the most rows wanted, the way it came."""
+    """One read: SQL with named parameters (`$name`), its purpose, the most rows wanted, the way it came.
+
+    `repeated`: a program asks this over and over; the ledger hears of it when the answer is another one, and once a minute.
+    """
 
     sql: str
     purpose: str = ""
     params: Mapping[str, Any] = field(default_factory=dict)
     rows: int | None = None
     via: str = "sql"
+    repeated: bool = False
+
+
+class _Repeats:
+    """What programs of this process were told when they asked last, and when the ledger heard of it (steady clock)."""
+
+    def __init__(self, _city: City) -> None:
+        self._told: dict[tuple[str, str, str], tuple[str, float]] = {}
+
+    def is_old(self, asker: Asker, question: Question, digest: str) -> bool:
+        """Whether the ledger knows of just this answer since less than a minute; from here on it does."""
+        key, at = (asker.label, question.purpose, question.sql), time.monotonic()
+        before = self._told.get(key)
+        if before is not None and before[0] == digest and at - before[1] < REPEAT_SECONDS:
+            return True
+        if len(self._told) > MOST_REPEATS:
+            self._told.clear()
+        self._told[key] = (digest, at)
+        return False
 
 
 @dataclass(frozen=True)
@@ -67,7 +91,8 @@ def answer(city: City, asker: Asker, question: Question, decision: Decision, sna
     check_and_keep(city, asker.label, told)
     told_last = ran[-1]
     digest = digest_of_table(told_last.table)
-    note_answer(city, asker, question, decision, told_last.table.num_rows, digest)
+    if not (question.repeated and city.part(_Repeats, _Repeats).is_old(asker, question, digest)):
+        note_answer(city, asker, question, decision, told_last.table.num_rows, digest)
     return Answer(told_last.table, told_last.more, decision, digest, snapshots)
 
 

@@ -156,7 +156,7 @@ def _line_page(
         devices=devices, device_count=total, offset=offset, secret=secret, fault=fault, ways=ways_of(city, name)[::-1],
         mqtt=(running or {}).get("mqtt", ""), topic=line.source.topic, subject=subject_of(line),
         address=f"{base_of(city, request)}/api/live/{name}", example=_example(city, line),
-        takes_devices=line.source.kind == "push" or (line.source.kind == "mqtt" and not line.source.url),
+        takes_devices=line.source.kind in ("push", "jt808") or (line.source.kind == "mqtt" and not line.source.url),
     )  # fmt: skip
 
 

@@ -18,7 +18,7 @@ from sanqu.ground.i18n import Text
 from sanqu.ground.people.askers import Asker
 from sanqu.lines import keeping
 from sanqu.lines.live.devices import line_of_device
-from sanqu.lines.live.push import push_door_of, push_events, push_lines, push_rows, read_events, read_rows
+from sanqu.lines.live.push import push_door_of, push_events, push_frames, push_lines, push_rows, read_events, read_rows
 from sanqu.lines.records import Line
 
 router = APIRouter(prefix="/api/live", tags=["实时专线 · Live lines"])
@@ -37,7 +37,8 @@ async def push(
     idempotency_key: Annotated[str, Header(max_length=200)] = "", traceparent: Annotated[str, Header(max_length=100)] = "",
 ) -> Kept:  # fmt: skip
     """Rows for a line: a JSON object, an array of objects, objects line by line (`application/x-ndjson`, taken in as they
-    come), or CloudEvents. Answered once they are kept. The same `Idempotency-Key` again brings nothing twice.
+    come), CloudEvents, or, where the line says `format = "jt808"`, messages of vehicle terminals
+    (`application/octet-stream`). Answered once they are kept. The same `Idempotency-Key` again brings nothing twice.
 
     A steward sends an API key; a device its name and secret (HTTP Basic), and only to its own line.
     """
@@ -49,6 +50,8 @@ async def push(
         done = await push_lines(door, told, request.stream(), idempotency_key, traceparent, longest)
     elif kind.startswith("application/cloudevents") or "ce-id" in request.headers:
         done = await push_events(door, told, read_events(await request.body(), kind, request.headers, told), traceparent)
+    elif kind == "application/octet-stream" and told.source.format == "jt808":
+        done = await push_frames(door, told, await request.body(), idempotency_key, traceparent)
     else:
         done = await push_rows(door, told, read_rows(await request.body(), told), idempotency_key, traceparent)
     return Kept(accepted=done.accepted, repeated=done.repeated)

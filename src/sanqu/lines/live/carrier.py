@@ -28,7 +28,7 @@ from sanqu.ground.telemetry import tracer_of
 from sanqu.lake import Commit, Hand, lake_of
 from sanqu.lines.live import standing
 from sanqu.lines.live.envelope import new_trace
-from sanqu.lines.live.fit import refuse_unfit
+from sanqu.lines.live.fit import refuse_unfit, refuse_ungiven
 from sanqu.lines.live.lanes import Allowance, Lane, Turns
 from sanqu.lines.live.locks import carried_alone
 from sanqu.lines.live.meters import Meter
@@ -276,9 +276,12 @@ class _Bench:
         """What is needed to carry `line`; what a killed process had begun is settled."""
         with self._using:
             duck, conn = self.tools()
-            shape = Shape.of(line, lake_of(self.city).contract(line.dataset))
+            lake = lake_of(self.city)
+            shape = Shape.of(line, lake.contract(line.dataset), [lake.contract(name) for name in line.datasets[1:]])
             given = Steps(self.city, line).open(duck, shape.contract) if line.steps else None
-            refuse_unfit(line, shape.target, given)
+            refuse_unfit(line, shape.target, None if given is None else given[line.dataset])
+            for one in shape.beside:
+                refuse_ungiven(line, one, given[one.name] if given else ())
             position = positions_of(self.city, conn, [line.name])[line.name]
             # Refused rows of a round that never reached the lake are met again.
             conn.execute(FORGET_REFUSALS, (line.name, unit_of(position.epoch), position.seq))
@@ -340,14 +343,15 @@ class _Bench:
     ) -> tuple[int | None, dict[str, Told]]:  # fmt: skip
         if not works:
             return None, {}
-        keyed = {work.portion.shape.target.name for work in works.values() if work.portion.shape.target.primaryKey}
+        shapes = [work.portion.shape for work in works.values()]
+        keyed = {contract.name for shape in shapes for contract in (shape.target, *shape.beside) if contract.primaryKey}
 
         def ends() -> dict[str, Position]:
             return {name: work.portion.end for name, work in works.items()}
 
         def commit(_told: dict[str, Told]) -> Commit:
             # Whoever tells of this commit, even after a restart, goes on with the trace of its rows.
-            traces = {work.portion.line.dataset: work.portion.traces[-1] for work in works.values() if work.portion.traces}
+            traces = {name: work.portion.traces[-1] for work in works.values() if work.portion.traces for name in work.portion.line.datasets}
             return Commit(AUTHOR, ", ".join(works), {"lines": {name: end.as_json() for name, end in ends().items()}, "traces": traces})
 
         def write(hand: Hand) -> dict[str, Told]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import json
 import re
 import secrets
@@ -29,6 +30,7 @@ ADD = "INSERT INTO live_device (name, line, mark, bcrypt, actor) VALUES (%s, %s,
 ALL = "SELECT d.name, d.bcrypt, l.body FROM live_device d JOIN lines_line l ON l.name = d.line ORDER BY d.name"
 LIST = "SELECT name, line, actor, created FROM live_device WHERE line = %s ORDER BY name LIMIT %s OFFSET %s"
 COUNT = "SELECT count(*) AS n FROM live_device WHERE line = %s"
+MARK = "SELECT mark FROM live_device WHERE name = %s AND line = %s"
 FIND = "SELECT line FROM live_device WHERE name = %s AND mark = %s"
 TAKE = "DELETE FROM live_device WHERE name = %s AND line = %s RETURNING name"
 
@@ -91,6 +93,15 @@ def line_of_device(city: City, name: str, secret: str) -> str | None:
     """The line to which the device with this name and secret may send, or None."""
     row = city.db.one(FIND, (name, _mark(secret)))
     return str(row["line"]) if row else None
+
+
+def code_of(city: City, line: str, name: str) -> str | None:
+    """The code of a device of `line` that speaks a protocol with codes of its own kind (JT/T 808); None for one that is not the line's.
+
+    It follows from the secret, so that it lasts as long as that, and says nothing about it.
+    """
+    row = city.db.one(MARK, (name, line))
+    return None if row is None else hmac.new(bytes(row["mark"]), b"jt808", sha256).hexdigest()[:16]
 
 
 def tell_bus(city: City, conn: Connection) -> None:

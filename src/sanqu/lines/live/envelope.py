@@ -10,10 +10,12 @@ from typing import Any, Literal, get_args
 
 import orjson
 
+from sanqu.lines.live import jt808
+
 # Headers of a message: its form, when its rows came to be at the source (ms since 1970), the trace it belongs to.
 FORM, AT, TRACE = "Sanqu-Form", "Sanqu-At", "traceparent"
 TRACEPARENT = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
-CHANGES = "changes"
+CHANGES, TERMINALS = "changes", "jt808"
 # Put or change a row; the same with items left out that did not change; take a row out by its key; take all rows out.
 Op = Literal["put", "part", "drop", "clear"]
 # Where a change stands in its source; what comes later is greater.
@@ -54,9 +56,30 @@ def encode_changes(changes: Iterable[Change]) -> bytes:
     return b"\n".join(orjson.dumps([one.op, one.place, one.values], default=str) for one in changes)
 
 
-def decode(payload: bytes, form: str | None) -> Iterator[Change | Unread]:
-    """What a payload holds, in order; what cannot be read is told and the rest goes on."""
+def decode(payload: bytes, form: str | None, items: Mapping[int, str] = {}) -> Iterator[Change | Unread]:
+    """What a payload holds, in order; what cannot be read is told and the rest goes on.
+
+    `items` are the names of a terminal maker's own items, where the form is that of vehicle terminals.
+    """
+    if form == TERMINALS:
+        return _decode_frames(payload, items)
     return _decode_changes(payload) if form == CHANGES else _decode_rows(payload)
+
+
+def _decode_frames(payload: bytes, items: Mapping[int, str]) -> Iterator[Change | Unread]:
+    """Messages of vehicle terminals as bytes or, line by line, as hexadecimal digits; what is neither is read as rows."""
+    for said in [payload] if payload[:1] == b"\x7e" else payload.split(b"\n"):
+        if said[:1] != b"\x7e" and said[:2].lower() != b"7e":
+            yield from _decode_rows(said) if said.strip() else ()
+            continue
+        try:
+            frames, _ = jt808.split(said if said[:1] == b"\x7e" else bytes.fromhex(said.decode("ascii")))
+            rows = [row for inner in frames for row in jt808.positions_in(jt808.read_frame(inner), items)]
+        except ValueError as fault:
+            shown = said if said[:1] != b"\x7e" else said.hex().encode()
+            yield _unread(shown[:200] + f" ({fault})".encode())
+            continue
+        yield from (Change("put", row) for row in rows)
 
 
 def _decode_changes(payload: bytes) -> Iterator[Change | Unread]:

@@ -26,9 +26,15 @@ def refuse_unfit(line: Line, target: Contract, given: Sequence[str] | None) -> N
     for named in line.columns.values():
         if named not in known:
             raise _unfit(line, f"columns 指向没有的数据项 {named}", f"columns names an item that is not there: {named}")
-    for item in target.fields if given is not None else ():
-        if (item.constraints.required or item.name in target.primaryKey) and filled_by(item, given or ()) is None:
-            raise _unfit(line, f"步骤没有给出必填的 {item.name}", f"the steps do not give {item.name}, which must be there")
+    if given is not None:
+        refuse_ungiven(line, target, given)
+
+
+def refuse_ungiven(line: Line, target: Contract, given: Sequence[str]) -> None:
+    """Raise `BadInput` naming an item that must be there and that the step does not give."""
+    for item in target.fields:
+        if (item.constraints.required or item.name in target.primaryKey) and filled_by(item, given) is None:
+            raise _unfit(line, f"步骤没有给出 {target.name} 必填的 {item.name}", f"the steps do not give {item.name} of {target.name}, which must be there")
 
 
 def filled_by(item: Field, given: Sequence[str]) -> str | None:

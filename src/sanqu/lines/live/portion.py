@@ -15,8 +15,9 @@ from sanqu.lake import Change as Written
 from sanqu.lake import Contract, Hand, quote_ident
 from sanqu.lake.tables import table_of
 from sanqu.lines.checks import Checks, compile_checks
-from sanqu.lines.live.envelope import AT, CHANGES, FORM, TOO_DEEP, TRACE, Change, Unread, decode, given_trace
+from sanqu.lines.live.envelope import AT, CHANGES, FORM, TERMINALS, TOO_DEEP, TRACE, Change, Unread, decode, given_trace
 from sanqu.lines.live.fit import filled_by
+from sanqu.lines.live.jt808 import custom_items
 from sanqu.lines.live.positions import Position
 from sanqu.lines.live.rows import Matcher, cell_text, text_table
 from sanqu.lines.live.steps import Steps, input_contract
@@ -36,17 +37,19 @@ class Shape:
     """What is made once for a line and its contract: how rows are matched and checked.
 
     `contract` is what the rows of the source must be: that of the dataset (`target`), or the line's `input` where steps follow.
+    `beside` are the datasets that its steps fill besides.
     """
 
     line: Line
     contract: Contract
     target: Contract
+    beside: tuple[Contract, ...]
     matcher: Matcher
     checks: Checks
     keys: Checks | None
 
     @classmethod
-    def of(cls, line: Line, target: Contract) -> Shape:
+    def of(cls, line: Line, target: Contract, beside: Sequence[Contract] = ()) -> Shape:
         """The shape of a line; raises `BadInput` for a pattern the engine cannot use."""
         contract = input_contract(line, target.steward) if line.steps else target
         columns = {name: f"c{index}" for index, name in enumerate(contract.names)}
@@ -57,7 +60,7 @@ class Shape:
                 update={"fields": tuple(item for item in contract.fields if item.name in contract.primaryKey), "foreignKeys": ()}
             )
             key = compile_checks(only, columns)
-        return cls(line, contract, target, Matcher(contract.fields, line.columns), compile_checks(contract, columns), key)
+        return cls(line, contract, target, tuple(beside), Matcher(contract.fields, line.columns), compile_checks(contract, columns), key)
 
 
 @dataclass
@@ -123,12 +126,13 @@ def read_portion(shape: Shape, start: Position, epoch: str, messages: Sequence[M
     held = start.place_in(shape.line)
     end = replace(start, epoch=epoch, origin=shape.line.origin, seq=max(messages[-1].seq, start.seq if start.epoch == epoch else 0))
     portion = Portion(shape, start, end)
+    items = custom_items(shape.line.source.params) if shape.line.source.format == TERMINALS else {}
     for message in messages:
         if start.epoch == epoch and message.seq <= start.seq:
             continue
         before = len(portion.rows)
         topic = _topic(shape.line, message.subject)
-        for number, one in enumerate(decode(message.payload, _form(shape.line, message)), 1):
+        for number, one in enumerate(decode(message.payload, _form(shape.line, message), items), 1):
             if isinstance(one, Unread):
                 portion.refusals.append(_unread(message.seq, number, one))
             elif one.place is not None and held is not None and one.place <= held:
@@ -149,6 +153,8 @@ def read_portion(shape: Shape, start: Position, epoch: str, messages: Sequence[M
 
 def _form(line: Line, message: Message) -> str | None:
     form = message.headers.get(FORM)
+    if line.source.format == TERMINALS:
+        return TERMINALS
     return form if form != CHANGES or line.source.kind in WITH_CHANGES else None
 
 
@@ -351,30 +357,36 @@ class Work:
         """Rows go through the steps; what comes out is checked as rows of the dataset, and refused rows wait as all others do."""
         if self._puts is None:
             return self._told(Written(0), 0, 0, len(self.portion.refusals))
-        target = self.portion.shape.target
+        shape = self.portion.shape
         ran = Steps(self.city, self.portion.line).run(self.duck, self._puts.good(), self.portion.start.marks)
         self.portion.end = replace(self.portion.end, marks=ran.marks)
         self.portion.ahead = max(self.portion.ahead, int(ran.ahead * 1000))
+        beside = [self._put_outcome(hand, one, ran.rows[one.name]) for one in shape.beside]
+        put, collapsed, refused = self._put_outcome(hand, shape.target, ran.rows[shape.target.name])
+        return self._told(put, 0, collapsed, len(self.portion.refusals) + refused + sum(one[2] for one in beside), ran.late)
+
+    def _put_outcome(self, hand: Hand, target: Contract, rows: str) -> tuple[Written, int, int]:
+        """Check what a step gave as rows of a dataset and put them there; gives what was written, collapsed and newly refused."""
         stage = Stage(self.duck, target)
         try:
-            names = [str(column[0]) for column in self.duck.execute(f"DESCRIBE {ran.rows}").fetchall()]
+            names = [str(column[0]) for column in self.duck.execute(f"DESCRIBE {rows}").fetchall()]
             cells = ", ".join(f"CAST({quote_ident(name)} AS VARCHAR) AS c{number}" for number, name in enumerate(names))
             given = {item.name: filled_by(item, names) for item in target.fields}
             columns = {item: None if name is None else f"c{names.index(name)}" for item, name in given.items()}
-            stage.fill(compile_checks(target, columns).staged(f"SELECT {cells} FROM ({ran.rows})", len(names)))
+            stage.fill(compile_checks(target, columns).staged(f"SELECT {cells} FROM ({rows})", len(names)))
             if target.primaryKey:
                 key = ", ".join(quote_ident(name) for name in target.primaryKey)
                 last = f"row_number() OVER (PARTITION BY {key} ORDER BY _n DESC) AS _last"
                 stage.supersede(f"SELECT _n FROM (SELECT _n, {last} FROM {stage.table} WHERE {stage.is_good}) WHERE _last > 1")
-            stage.find_late_faults(self.city, self.portion.line.mode)
-            refused = self.keep(list(self._refused_outcomes(stage, f"SELECT {cells} FROM ({ran.rows})", names)))
-            put = _put(hand, target, stage)
-            return self._told(put, 0, stage.collapsed(), len(self.portion.refusals) + refused, ran.late)
+            stage.find_late_faults(self.city, "upsert" if target.primaryKey else "append")
+            refused = self.keep(list(self._refused_outcomes(stage, f"SELECT {cells} FROM ({rows})", names)))
+            return _put(hand, target, stage), stage.collapsed(), refused
         finally:
             stage.close()
 
     def _refused_outcomes(self, stage: Stage, source: str, names: Sequence[str]) -> Iterator[Refusal]:
-        place = {"message": self.portion.end.seq, "step": self.portion.line.steps[-1].name}
+        into = stage.contract.name
+        place = {"message": self.portion.end.seq, "step": next((step.name for step in self.portion.line.steps if step.into == into), self.portion.line.steps[-1].name)}
         for number, faults, cells in stage.refused_rows(source, len(names)):
             raw = dict(zip(names, cells, strict=True))
             items = {item: raw.get(item) for item in stage.contract.names}

@@ -16,6 +16,7 @@ from sanqu.ground.clock import now
 from sanqu.ground.errors import BadInput, SanquError
 from sanqu.ground.i18n import Text
 from sanqu.ground.telemetry import tracer_of
+from sanqu.lines.live import jt808
 from sanqu.lines.live.envelope import AT, TRACE, chunked, given_trace, new_trace
 from sanqu.lines.live.stream import connect, ensure_stream, put
 from sanqu.lines.records import Line
@@ -99,6 +100,16 @@ async def push_rows(door: PushDoor, line: Line, rows: Sequence[Mapping[str, Any]
         one = await door.accept(line, payload, count, _mark(line, key, number), trace)
         total = Accepted(total.accepted + one.accepted, total.repeated + one.repeated)
     return total
+
+
+async def push_frames(door: PushDoor, line: Line, body: bytes, key: str = "", trace: str = "") -> Accepted:
+    """Keep messages of vehicle terminals (JT/T 808) as they came; raises `BadInput` for what is none, `Busy`, `Unavailable`."""
+    if body[:1] != b"\x7e" or len(body) > LARGEST_ROW:
+        raise BadInput(
+            "live.no-frame", Text(zh="不是 JT/T 808 报文，或太长", en="This is no message of JT/T 808, or too long"),
+            Text(zh="报文以 0x7e 开头和结尾；一次不超过 900 KB", en="Messages begin and end with 0x7e; at most 900 KB at a time"), line.name,
+        )  # fmt: skip
+    return await door.accept(line, body, len(jt808.split(body)[0]), _mark(line, key, 0), trace)
 
 
 async def push_lines(door: PushDoor, line: Line, chunks: AsyncIterator[bytes], key: str, trace: str, longest: int) -> Accepted:

@@ -23,8 +23,10 @@ COUNTED = ("read", "inserted", "updated", "unchanged", "collapsed", "refused")
 COLUMNS = "line, lane, state, cause, next_try, tries, position, source, carried, backlog, changed"
 
 LIVE_LINES = """
-SELECT l.body, d.version, k.state, k.next_try FROM lines_line l JOIN live_line k ON k.line = l.name
-JOIN lake_dataset d ON d.name = l.dataset WHERE l.enabled ORDER BY l.name
+SELECT l.body, d.version + coalesce(b.versions, 0) AS version, k.state, k.next_try FROM lines_line l JOIN live_line k ON k.line = l.name
+JOIN lake_dataset d ON d.name = l.dataset LEFT JOIN LATERAL (
+    SELECT sum(o.version)::int AS versions FROM jsonb_array_elements(l.body -> 'steps') s JOIN lake_dataset o ON o.name = s ->> 'into'
+) b ON true WHERE l.enabled ORDER BY l.name
 """
 SET_STATE = """
 UPDATE live_line SET state = %s, cause = NULL, next_try = NULL, tries = CASE WHEN %s = 'flowing' THEN 0 ELSE tries END,
@@ -67,7 +69,7 @@ class Standing:
 
 @dataclass(frozen=True)
 class Wanted:
-    """A live line that should flow; `version` is its contract's."""
+    """A live line that should flow; `version` is its contract's, or the sum of those of all datasets that it fills."""
 
     line: Line
     version: int

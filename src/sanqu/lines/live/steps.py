@@ -114,10 +114,10 @@ def step_before(line: Line, step: Step) -> str:
 
 @dataclass(frozen=True)
 class Ran:
-    """What the steps gave: a relation of rows for the dataset, how far time has come in each step, how many rows were late,
+    """What the steps gave: a relation of rows for each dataset, how far time has come in each step, how many rows were late,
     and by how many seconds the furthest row is ahead of our clock, where that is more than a clock may be."""
 
-    rows: str
+    rows: Mapping[str, str]
     marks: Mapping[str, str]
     late: int
     ahead: float = 0.0
@@ -129,8 +129,9 @@ class Steps:
     def __init__(self, city: City, line: Line) -> None:
         self._city, self._line = city, line
 
-    def open(self, duck: duckdb.DuckDBPyConnection, contract: Contract) -> list[str]:
-        """Make the tables of the state, or make them anew where the rows they hold have changed their shape; gives the items that come out.
+    def open(self, duck: duckdb.DuckDBPyConnection, contract: Contract) -> dict[str, list[str]]:
+        """Make the tables of the state, or make them anew where the rows they hold have changed their shape; gives the items that come
+        out for each dataset.
 
         Raises `BadInput` naming the step that does not fit the rows before it.
         """
@@ -144,7 +145,11 @@ class Steps:
             except duckdb.Error as fault:
                 said = str(fault).split("\n")[0][:300]
                 raise _unfit(step.name, f"跑不起来：{said}", f"does not run: {said}", "改正这一步", "Mend the step") from fault
-        return [str(column[0]) for column in duck.execute(f"DESCRIBE {names[self._line.steps[-1].name]}").fetchall()]
+        return {dataset: [str(column[0]) for column in duck.execute(f"DESCRIBE {names[step]}").fetchall()] for dataset, step in self._outcomes().items()}
+
+    def _outcomes(self) -> dict[str, str]:
+        """The step whose rows fill each dataset."""
+        return {step.into: step.name for step in self._line.steps if step.into} | {self._line.dataset: self._line.steps[-1].name}
 
     def run(self, duck: duckdb.DuckDBPyConnection, rows: str, marks: Mapping[str, str]) -> Ran:
         """Take `rows` (SQL) through the steps, inside the caller's transaction; `marks` is how far time had come."""
@@ -155,7 +160,7 @@ class Steps:
                 more, further = self._gather(duck, step, names[step_before(self._line, step)], after)
                 late, ahead = late + more, max(ahead, further)
             names[step.name] = self._run(duck, step, names, after, marks)
-        return Ran(f"SELECT * FROM {names[self._line.steps[-1].name]}", after, late, ahead)
+        return Ran({dataset: f"SELECT * FROM {names[step]}" for dataset, step in self._outcomes().items()}, after, late, ahead)
 
     def _state(self, step: Step) -> str:
         # No dataset can be called so: its name has no slash.

@@ -126,7 +126,7 @@ class Traffic:
 
     def _written(self) -> list[str]:
         """The datasets that are written now."""
-        return sorted({held.line.dataset for carrier, _ in self._carriers.values() for held in carrier.drinking.values()})
+        return sorted({name for carrier, _ in self._carriers.values() for held in carrier.drinking.values() for name in held.line.datasets})
 
     def _compact(self, written: list[str]) -> list[str]:
         try:

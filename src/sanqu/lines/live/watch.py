@@ -79,7 +79,7 @@ class Watched:
     def where(self) -> str:
         """Where the line's rows come from, without passwords."""
         source = self.line.source
-        place = source.table or source.topic or source.subject or source.dataset or source.resource or source.generator
+        place = source.table or source.topic or source.subject or source.dataset or source.resource or source.generator or source.listen
         return place or source.path.rpartition("/")[2] or without_password(source.url).partition("?")[0]
 
     def as_json(self, lang: Lang | None = None) -> dict[str, Any]:

@@ -207,11 +207,35 @@ def _points(block: Block, rows: Sequence[Row], lang: Lang) -> Option:
         if _number(row[lon]) is not None and _number(row[lat]) is not None
     ]  # fmt: skip
     known = [one["value"][2] for one in data if isinstance(one["value"][2], float)]
+    ways = _ways(block, rows)
     return {
-        "geo": {**_ground("city"), "roam": True, "silent": True},
-        "series": [{"type": "scatter", "coordinateSystem": "geo", "data": data, "name": _unit(block, lang), "itemStyle": {"opacity": 0.85}}],
+        "geo": {**_ground("city"), "roam": True, "silent": True, **(_near(ways) if ways else {})},
+        "series": [{"type": "scatter", "coordinateSystem": "geo", "data": data, "name": _unit(block, lang), "itemStyle": {"opacity": 0.85}}, *ways],
         **({"visualMap": {**_shades(known), "dimension": 2}} if known else {}),
     }  # fmt: skip
+
+
+def _ways(block: Block, rows: Sequence[Row]) -> list[Option]:
+    """Points that follow each other as ways, with something that runs along them: a trip is replayed."""
+    path, lon, lat = (str(block.options.get(key, "")) for key in ("path", "lon", "lat"))
+    ways: dict[str, list[list[float]]] = {}
+    for row in rows if path else ():
+        x, y = _number(row[lon]), _number(row[lat])
+        if x is not None and y is not None:
+            ways.setdefault(_text(row[path]), []).append([x, y])
+    data: list[Option] = [{"name": name, "coords": coords} for name, coords in ways.items() if len(coords) > 1]
+    if not data:
+        return []
+    runner: Option = {"show": True, "period": 20, "trailLength": 0.15, "symbol": "arrow", "symbolSize": 9}
+    return [{"type": "lines", "coordinateSystem": "geo", "polyline": True, "data": data, "effect": runner, "lineStyle": {"width": 2, "opacity": 0.55}}]
+
+
+def _near(ways: Sequence[Option]) -> Option:
+    """The part of the map on which ways lie."""
+    points = [point for way in ways for one in way["data"] for point in one["coords"]]
+    low, high = [min(p[n] for p in points) for n in (0, 1)], [max(p[n] for p in points) for n in (0, 1)]
+    span = max(high[0] - low[0], high[1] - low[1], 0.02)
+    return {"center": [(low[0] + high[0]) / 2, (low[1] + high[1]) / 2], "zoom": max(1.0, min(40.0, 0.9 / span))}
 
 
 def _shapes(block: Block, rows: Sequence[Row]) -> Option:

@@ -26,6 +26,9 @@ GATHER_SECONDS = 0.2
 MOST_SECONDS = 300.0
 MOST_VIEWERS = 5_000
 
+# Blocks that show each reader what they may know of.
+PERSONAL = ("alarms", "cases")
+
 Key = tuple[object, ...]
 
 
@@ -38,6 +41,8 @@ class Viewer:
 
     at: int
     pending: dict[str, Drawn] = field(default_factory=dict)
+    # Blocks that each viewer is shown by their own rights (alarms, cases), to be looked at again.
+    again: set[str] = field(default_factory=set)
     wake: asyncio.Event = field(default_factory=asyncio.Event)
 
 
@@ -75,21 +80,33 @@ class Watch:
 
     async def _run(self) -> None:
         names = frozenset(name for tables in self._tables.values() for name in tables)
-        topics = tuple(f"lake.write.{name}" for name in names) or ("lake.write.",)
-        async with hub_of(self._reader.city).listen(topics, lambda message: message.get("dataset") in names) as listening:
+        scene, personal = self._reader.stage.name, [part.id for part in self._reader.page.parts if isinstance(part, Block) and part.component in PERSONAL]
+        topics = (*(f"lake.write.{name}" for name in names), f"scenes.alarms.{scene}") if personal or names else ("lake.write.",)
+        async with hub_of(self._reader.city).listen(topics, lambda message: message.get("dataset") in names or (bool(personal) and message.get("scene") == scene)) as listening:
             # What was written between the page and this moment.
             await self._look(live_parts(self._reader), {})
+            drawn = time.monotonic()
             while True:
                 message = await listening.next(QUIET_SECONDS)
                 changed: dict[str, int] = {}
-                until = time.monotonic() + GATHER_SECONDS
+                until = max(time.monotonic() + GATHER_SECONDS, drawn + self._reader.page.pace)
                 while message is not None:
-                    changed[str(message["dataset"])] = int(message.get("snapshot") or 0)
+                    if "dataset" in message:
+                        changed[str(message["dataset"])] = int(message.get("snapshot") or 0)
+                    else:
+                        self._look_again(personal)
                     message = await listening.next(max(0.0, until - time.monotonic()))
                 if await self._law_moved():
                     return
                 if changed:
+                    drawn = time.monotonic()
                     await self._look(self._showing(frozenset(changed)), changed)
+
+    def _look_again(self, ids: list[str]) -> None:
+        """Let each viewer look at blocks by their own rights."""
+        for viewer in self.viewers:
+            viewer.again |= set(ids)
+            viewer.wake.set()
 
     async def _law_moved(self) -> bool:
         """Whether the law is another than when this was begun: then everybody is looked up again."""
@@ -164,7 +181,8 @@ def _known(reader: Reader, told: Mapping[str, str]) -> tuple[Key, int, dict[str,
 
 
 async def follow(reader: Reader, told: Mapping[str, str], at: int) -> AsyncIterator[bytes]:
-    """Server-sent events for one viewer: `block` with the id, HTML and snapshot of what changed after snapshot `at`; `refused`."""
+    """Server-sent events for one viewer: `block` with the id, HTML and snapshot of what changed after snapshot `at`; `again` with blocks
+    to be fetched, for they differ by reader; `refused`."""
     watches, until, viewer = watches_of(reader.city), time.monotonic() + MOST_SECONDS, Viewer(at)
     yield b"retry: 2000\n\n" + _event("begin", at, {"page": reader.page.name})
     while time.monotonic() < until:
@@ -187,6 +205,9 @@ async def follow(reader: Reader, told: Mapping[str, str], at: int) -> AsyncItera
                     continue
                 viewer.wake.clear()
                 told_now, viewer.pending = viewer.pending, {}
+                again, viewer.again = sorted(viewer.again), set()
+                if again:
+                    yield _event("again", at, {"ids": again})
                 for one in told_now.values():
                     at = viewer.at = max(at, one.snapshot)
                     yield _event("block", at, {"id": one.id, "html": one.html, "state": one.state, "snapshot": one.snapshot})

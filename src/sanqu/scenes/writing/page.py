@@ -132,6 +132,8 @@ class Page:
     unit: str = ""
     purpose: str = ""
     refresh: int = 0
+    # Between two drawings of what moves lie so many seconds at least.
+    pace: int = 0
     inputs: tuple[Input, ...] = ()
     queries: Mapping[str, Query] = field(default_factory=dict)
     parts: tuple[Prose | Block, ...] = ()

@@ -21,7 +21,7 @@ LANGUAGE = re.compile(r":::[ \t]*(zh|en)?[ \t]*\Z")
 TOLD = re.compile(r"""([\w.-]+)(?:=("(?:[^"\\]|\\.)*"|\S*))?""")
 CHINESE = re.compile(r"[\u3400-\u9fff]")
 AT_LINE = re.compile(r"line (\d+)")
-HEAD = frozenset({"title", "order", "audience", "unit", "purpose", "refresh", "inputs", "screen", "screens"})
+HEAD = frozenset({"title", "order", "audience", "unit", "purpose", "refresh", "pace", "inputs", "screen", "screens"})
 INPUT = frozenset({"title", "kind", "query", "value", "label", "options", "default", "none"})
 SCREEN = frozenset({"areas", "columns", "rows", "seconds", "title"})
 # Words of the address that are the page's own.
@@ -173,7 +173,7 @@ class _Reading:
             audience = "staff"
         page = Page(
             self.name, title or Text(zh=self.name), _whole(head.get("order"), 100), audience, str(head.get("unit", "")), str(head.get("purpose", "")),
-            _whole(head.get("refresh"), 0), inputs, dict(self.queries), tuple(self.parts), self._screens(head),
+            _whole(head.get("refresh"), 0), _whole(head.get("pace"), 0), inputs, dict(self.queries), tuple(self.parts), self._screens(head),
         )  # fmt: skip
         return replace(page, faults=tuple(self.faults))
 

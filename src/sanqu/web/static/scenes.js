@@ -48,21 +48,25 @@
         fresh(section);
       });
     });
+    source.addEventListener("again", (event) => JSON.parse(event.data).ids.forEach((id) => shown(id).forEach(again)));
     source.addEventListener("refused", (event) => { if (status) { status.dataset.live = "no"; status.textContent = JSON.parse(event.data).title; } source.close(); });
     source.onerror = () => say(false);
     addEventListener("pagehide", () => source.close());
   }
 
-  // What no dataset tells of (cases, alarms, indicators) is looked at again now and then, where the author said so.
+  // A block as this reader may see it now.
+  async function again(section) {
+    const url = new URL(location.href);
+    url.searchParams.set("block", section.dataset.block);
+    const answer = await fetch(url).catch(() => null);
+    if (answer && answer.ok) put(section, await answer.text());
+  }
+
+  // What no dataset tells of (cases, indicators) is looked at again now and then, where the author said so.
   function refresh(seconds) {
     setInterval(async () => {
       if (document.hidden) return;
-      for (const section of document.querySelectorAll(".block.of-cases, .block.of-alarms, .block.of-indicator")) {
-        const url = new URL(location.href);
-        url.searchParams.set("block", section.dataset.block);
-        const answer = await fetch(url).catch(() => null);
-        if (answer && answer.ok) put(section, await answer.text());
-      }
+      for (const section of document.querySelectorAll(".block.of-cases, .block.of-alarms, .block.of-indicator")) await again(section);
     }, seconds * 1000);
   }
 

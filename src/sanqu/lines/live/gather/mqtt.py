@@ -18,9 +18,10 @@ from paho.mqtt.properties import Properties
 from sanqu.ground.errors import Unavailable
 from sanqu.ground.i18n import Text
 from sanqu.ground.telemetry import tracer_of
-from sanqu.lines.live.envelope import LONGEST_SHOWN, TRACE, given_trace
+from sanqu.lines.live.envelope import LONGEST_SHOWN, TERMINALS, TRACE, given_trace
 from sanqu.lines.live.gather.outlet import Gathering, Outlet
 from sanqu.lines.live.standing import set_state
+from sanqu.lines.records import Line
 from sanqu.lines.sources.reach import without_password
 
 # The broker keeps what comes while nobody is here for so long (MQTT 5; before that it decides by itself).
@@ -45,7 +46,7 @@ def gather(gathering: Gathering) -> None:
             if taken:
                 # Messages that bring a trace of their own (MQTT 5) go by themselves, the others together.
                 for trace, part in groupby(taken, _trace_of):
-                    gathering.wait_for(outlet.put_payload(b"\n".join(_row(one) for one in part), {TRACE: trace}))
+                    gathering.wait_for(outlet.put_payload(b"\n".join(_row(one, gathering.line) for one in part), {TRACE: trace}))
                 gathering.wait_for(outlet.settle())
                 for one in taken:
                     client.ack(one.mid, one.qos)
@@ -70,12 +71,15 @@ def _trace_of(message: mqtt.MQTTMessage) -> str:
     return next((found for name, value in said if name == TRACE and (found := given_trace(value))), "")
 
 
-def _row(message: mqtt.MQTTMessage) -> bytes:
-    """The payload as a line; a JSON object gets the topic beside its values, what is no JSON goes as it came.
+def _row(message: mqtt.MQTTMessage, line: Line) -> bytes:
+    """The payload as a line; a JSON object gets the topic beside its values, what is no JSON goes as it came. Messages of vehicle
+    terminals go as hexadecimal digits.
 
     What is too large for the bus goes as its beginning: that is no row, and waits in the quarantine.
     """
     payload = bytes(message.payload)
+    if line.source.format == TERMINALS and payload[:1] == b"\x7e":
+        return payload.hex().encode()
     return with_topic(payload, message.topic) if len(payload) < LARGEST else payload[:LONGEST_SHOWN].replace(b"\n", b" ") + b" ..."
 
 

@@ -6,13 +6,13 @@ from collections.abc import Callable
 
 from sanqu.ground.errors import Unavailable
 from sanqu.ground.i18n import Text
-from sanqu.lines.live.gather import bus, feed, mqtt, mysql, postgres, tail
+from sanqu.lines.live.gather import bus, feed, jt808, mqtt, mysql, postgres, tail
 from sanqu.lines.live.gather.outlet import Gathering
 from sanqu.lines.records import Line
 
 GATHERERS: dict[str, Callable[[Gathering], None]] = {
     "postgres": postgres.gather, "mysql": mysql.gather, "mqtt": mqtt.gather, "nats": bus.gather, "tail": tail.gather,
-    "feed": feed.gather,
+    "feed": feed.gather, "jt808": jt808.gather,
 }  # fmt: skip
 
 
