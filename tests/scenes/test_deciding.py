@@ -71,6 +71,13 @@ def test_what_is_missing_is_unknown_and_what_is_unmet_is_said() -> None:
     assert {row["met"] for row in answers(dmn({"R": ("-", "> 1", "-", "-", "-", "1")}), [("a", 5.0, 0.0, None, None)])} == {None}
 
 
+def test_the_rules_in_words_are_a_model_over_nothing() -> None:
+    xml = dmn({"R1": ('"a", "b"', "-", "[10..20]", "-", "true", "min([worth * 2, 30])")}).replace("</rule>", "<annotationEntry><text>双倍</text></annotationEntry><annotationEntry><text>it's double</text></annotationEntry></rule>")
+    with duckdb.connect(":memory:") as duck:
+        said = duck.execute(parse_query(read_model(xml, "t").rules).sql("duckdb")).fetchall()
+    assert said == [(1, "R1", "类别 a, b；产值 [10..20]；在库 须为“是”", "kind a, b; worth [10..20]; listed must be yes", "双倍", "it's double", "min([worth * 2, 30])")]
+
+
 def test_hit_policies_first_and_unique() -> None:
     rules = {"R1": ("-", "-", "> 10", "-", "-", "1"), "R2": ("-", "-", "> 5", "-", "-", "2"), "R3": ('"a"', "-", "> 20", "-", "-", "3")}
     firms = [("a", 30.0, 1.0, None, None), ("a", 7.0, 1.0, None, None), ("a", None, 1.0, None, None)]

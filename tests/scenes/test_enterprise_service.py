@@ -73,6 +73,8 @@ def test_nobody_is_paid_by_mistake_and_nobody_refused_in_silence(town: City) -> 
     head = "policy,year,title,department,grp,budget,priority,way,begins,ends\n"
     assert put(town, "firm-policies", f"{head}P01,2025,研发投入奖补,3308-kjj,research,1000,research,免申即享,2026-01-01,2030-12-31\nP08,2025,小微贷款贴息,3308-jrb,finance,300,small,免申即享,2026-12-31,2026-01-01\nP99,2025,没有规则,3308-jxj,nowhere,100,credit,免申即享,2026-01-01,2030-12-31\nP02,2025,高企,3308-kjj,research,-5,credit,免申即享,2026-01-01,2030-12-31\n") == 1
 
+    put(town, "firm-policy-groups", "grp,title,rule,cap\njobs,稳岗扩岗,cap,\n")
+
     # The same request twice.
     for _ in range(2):
         start_case(town, SYSTEM, "firm-request", "诉求", "", "3308-jxj", {"firm": "QF0007", "county": "330802", "kind": "用工", "ask": "缺二十名操作工，请帮助"})
@@ -81,10 +83,10 @@ def test_nobody_is_paid_by_mistake_and_nobody_refused_in_silence(town: City) -> 
     assert rows(town, one, f"SELECT met, unknown, hit FROM entitlements WHERE firm = '{firm}' AND rule = 'P01-2'") == [(None, "研发占比（%）", None)]
     assert rows(town, one, f"SELECT kind, lacks_en FROM lacking WHERE firm = '{firm}' AND policy = 'P01'") == [("unknown", "figure missing: share of research (%)")]
     assert [text.split(":")[0] for text in alarms(town, "budget-overdrawn")] == ["“研发投入奖补” 2025"]
-    assert sorted(text.split(" (")[1] for text in alarms(town, "policy-contradicts")) == ["P08, 2025): it ends before it begins; nobody is paid", "P99, 2025): there is no group nowhere; nobody is paid"]
+    assert sorted("P" + text.split(" (P")[1] for text in alarms(town, "policy-contradicts")) == ["P08, 2025): it ends before it begins; nobody is paid", *(f"P09, {year}): its group has no cap; nobody is paid" for year in range(2022, 2026)), *(f"P12, {year}): its group has no cap; nobody is paid" for year in range(2022, 2026)), "P99, 2025): there is no group nowhere; nobody is paid"]
     assert len(alarms(town, "asked-twice")) == 1 and alarms(town, "paid-twice") == []
     # Nothing more of the overdrawn and the contradicting policy; what was stopped is not offered again; what was paid is what was due.
-    assert rows(town, one, "SELECT count(*) FILTER (WHERE state = 'fits') FROM allotted WHERE policy IN ('P01', 'P08')") == [(0,)]
+    assert rows(town, one, "SELECT count(*) FILTER (WHERE state = 'fits') FROM allotted WHERE policy IN ('P01', 'P08', 'P09')") == [(0,)]
     assert rows(town, one, f"SELECT count(*) FROM allotted AS a JOIN firm_grants AS g ON g.firm = a.firm AND g.policy = a.policy AND g.year = a.year WHERE g.number = '{stopped.case}'") == [(0,)]
     assert rows(town, one, f"SELECT state, paid FROM firm_grants WHERE number = '{payed.case}'") == [("done", float(amount["amount"]))]
     assert rows(town, one, "SELECT count(*) FROM budgets WHERE policy <> 'P01' AND left_over < 0") == [(0,)] and rows(town, one, "SELECT count(*) FROM firm_grants")[0][0] >= before[0][0]

@@ -92,7 +92,7 @@ def test_nothing_is_counted_twice_or_in_yuan_and_both_sides_add_up(town: City) -
         if "no" not in verdicts:
             assert data_of(town, vote)["present"] == 3
             act(town, "3308-xzzx", vote, {"convene_note": "人数不够"})
-    act(town, "3308-xzzx", vote, {"support": 100, "terms_note": "按亩均标准", "decided_on": "2026-11-27"})
+    act(town, "3308-xzzx", vote, {"support": 100, "park": "P06", "terms_note": "按亩均标准", "decided_on": "2026-11-27"})
     voted = data_of(town, vote)
     assert (voted["yes"], voted["no"], voted["present"], voted["decision"], voted["state"]) == (3, 1, 4, "admitted", "done")
     # One side says no; a proposal above the whole comes back; the next one both take, and it adds up to the cent.

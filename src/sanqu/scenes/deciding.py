@@ -29,7 +29,7 @@ SOURCE = re.compile(r"[a-z][a-z0-9_]{0,59}")
 COLUMN = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,62}")
 POLICIES = ("COLLECT", "RULE ORDER", "UNIQUE", "FIRST")
 # What the table says of each row beside its outputs.
-SAID = ("rule", "met", "hit", "hits", "unmet", "unsure", "short", "missing", "missing_en", "unknown", "unknown_en")
+SAID = ("place", "conditions", "conditions_en", "note", "note_en", "rule", "met", "hit", "hits", "unmet", "unsure", "short", "missing", "missing_en", "unknown", "unknown_en")
 SIGNS: dict[type[ast.AST], str] = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Eq: "=", ast.NotEq: "<>", ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">="}
 # Figures are cut after two digits: what is short of a limit never reads as if it were not.
 CUT, KEPT = "'(\\.\\d\\d)\\d+$'", "'\\1'"
@@ -44,6 +44,8 @@ class Decided:
     title: Text
     table: bool
     key: tuple[str, ...]
+    # The rules themselves in words: a query over nothing, so that anybody may read them.
+    rules: str
 
 
 def read_model(xml: str, name: str) -> Decided:
@@ -69,7 +71,22 @@ def read_model(xml: str, name: str) -> Decided:
     _refuse_contradictions(table, domains, name)
     title = Text(zh=table.title, en=decision.get(f"{{{SPACE}}}title-en") or table.title)
     kept = decision.get(f"{{{SPACE}}}refresh", "view") == "table"
-    return Decided(_query(table, source, keys, carried, english, name), title, kept, (*keys, "rule") if kept else ())
+    notes = [[_text_of(one) for one in rule.findall("{*}annotationEntry")] for rule in decision.iter("{*}rule")]
+    return Decided(_query(table, source, keys, carried, english, name), title, kept, (*keys, "rule") if kept else (), _told(table, english, notes))
+
+
+def _text_of(entry: Any) -> str:
+    return "".join(entry.itertext()).strip()
+
+
+def _told(table: Table, english: Sequence[str], notes: Sequence[Sequence[str]]) -> str:
+    """One row a rule: what it asks in either language, its outputs as they are written, its annotations (the first, and the second in English)."""
+    rows = []
+    for place, (rule, said) in enumerate(zip(table.rules, notes, strict=True), 1):
+        asked = [[f"{label} {_shown(cell, english=lang)}" for label, cell, test in zip(labels, rule.cells, rule.when, strict=True) if test] for labels, lang in ((table.labels, False), (english, True))]
+        cells = [rule.id, "；".join(asked[0]), "; ".join(asked[1]), said[0] if said else "", said[1] if len(said) > 1 else "", *(then.strip("\"'") for then in rule.then)]
+        rows.append(f"({place}, {', '.join(_literal(cell) for cell in cells)})")
+    return f"SELECT * FROM (VALUES {', '.join(rows)}) AS rules(place, rule, conditions, conditions_en, note, note_en, {', '.join(quote_ident(one) for one in table.outputs)})"
 
 
 def _parser() -> Any:

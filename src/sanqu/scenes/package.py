@@ -342,24 +342,25 @@ class _Reader:
         found: dict[str, Model] = {}
         for file in self._files("models", ".sql", ".dmn"):
             text = self._text(file)
-            model = None if text is None else self._one_table(file, text) if file.endswith(".dmn") else self._one_model(file, text)
-            if model is not None and model.name in found:
-                self.say(file, 0, f"模型 {model.name} 写了两次", f"The model {model.name} stands twice")
-            elif model is not None:
-                found[model.name] = model
+            for model in () if text is None else self._one_table(file, text) if file.endswith(".dmn") else self._one_model(file, text):
+                if model.name in found:
+                    self.say(file, 0, f"模型 {model.name} 写了两次", f"The model {model.name} stands twice")
+                found.setdefault(model.name, model)
         return found
 
-    def _one_table(self, file: str, text: str) -> Model | None:
-        """A decision table as a model; see `deciding`."""
+    def _one_table(self, file: str, text: str) -> tuple[Model, ...]:
+        """A decision table as a model, and its rules in words as another; see `deciding`."""
         if not self._is_named(file):
-            return None
+            return ()
         try:
             decided = read_model(text, file)
         except SanquError as fault:
             rule = (fault.thing or "").rpartition(": ")[2]
             self.say(file, self._line_of(file, f'id="{rule}"'), fault.what.zh, fault.what.in_("en"))
-            return None
-        return Model(Path(file).stem, decided.sql, file, decided.title, decided.table, decided.key)
+            return ()
+        name, title = Path(file).stem, decided.title
+        told = Text(zh=f"{title.zh}：规则", en=f"{title.in_('en')}: rules")
+        return Model(name, decided.sql, file, title, decided.table, decided.key), Model(f"{name}_rules", decided.rules, file, told)
 
     def _is_named(self, file: str) -> bool:
         fits = re.fullmatch(r"[a-z][a-z0-9_]{0,59}", Path(file).stem) is not None
@@ -367,11 +368,11 @@ class _Reader:
             self.say(file, 0, "模型的文件名用小写字母、数字和 _", "The name of a model has lower-case letters, digits and _")
         return fits
 
-    def _one_model(self, file: str, text: str) -> Model | None:
+    def _one_model(self, file: str, text: str) -> tuple[Model, ...]:
         """A model; comments at its head say `title.zh`, `title.en`, `refresh: table`, `key: a, b`."""
         name = Path(file).stem
         if not self._is_named(file):
-            return None
+            return ()
         said: dict[str, str] = {}
         for line in text.splitlines():
             if not (head := re.match(r"--\s*([a-z.]+)\s*[:：]\s*(.*)", line)):
@@ -381,7 +382,7 @@ class _Reader:
         key = tuple(one.strip() for one in said.get("key", "").split(",") if one.strip())
         if table and not key:
             self.say(file, 1, "物化的模型要写主键：-- key: …", "A model that is kept as a table needs its key: -- key: …")
-        return Model(name, text, file, Text(zh=said.get("title.zh", ""), en=said.get("title.en", "")), table, key)
+        return (Model(name, text, file, Text(zh=said.get("title.zh", ""), en=said.get("title.en", "")), table, key),)
 
     def _pages(self) -> tuple[str, ...]:
         return tuple(file for file in self._files("pages", ".md"))
