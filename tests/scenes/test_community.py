@@ -100,4 +100,4 @@ def test_dirt_changes_no_figure_and_a_call_climbs_until_somebody_answers(town: C
         asking = Asking(Reader(town, PUBLIC, stage, seen, "en", params_of(seen, {})))
         states = {block.id: draw(asking, block, {}).state for block in seen.blocks.values()}
         assert set(states.values()) <= wanted, states
-        assert page != "care" or states["who"] == "refused" and states["workers"] == "refused"
+        assert page != "care" or (states["who"] == "refused" and states["workers"] == "refused")
