@@ -10,6 +10,8 @@ from sanqu.ground.people.askers import SYSTEM, Asker, Role
 from sanqu.lake import lake_of
 from sanqu.scenes.checking import check_folder
 from sanqu.scenes.installing import install
+from sanqu.scenes.keeping import Ready
+from sanqu.scenes.models import tells_day, tells_time
 from sanqu.scenes.package import open_scene
 from sanqu.scenes.refreshing import refresh_all
 from sanqu.scenes.rules import list_alarms
@@ -21,7 +23,7 @@ PROCESS = """<?xml version="1.0" encoding="UTF-8"?>
   <process id="grove-visit" name="看果园" isExecutable="true">
     <startEvent id="begin"/><sequenceFlow id="a" sourceRef="begin" targetRef="look"/>
     <userTask id="look" name="去看看"><extensionElements><spiffworkflow:properties>
-      <spiffworkflow:property name="title.en" value="Go and see"/><spiffworkflow:property name="unit" value="unit"/>
+      <spiffworkflow:property name="title.en" value="Go and see"/><spiffworkflow:property name="unit" value="unit"/><spiffworkflow:property name="due" value="2wd"/>
       <spiffworkflow:property name="form" value='[{"name": "trees", "type": "number", "title": {"zh": "棵数", "en": "trees"}, "required": true}]'/>
     </spiffworkflow:properties></extensionElements></userTask>
     <sequenceFlow id="b" sourceRef="look" targetRef="end"/><endEvent id="end" name="看过"/>
@@ -51,7 +53,7 @@ def book(name: str, law: dict[str, Any], *items: tuple[str, str]) -> dict[str, A
     return {"name": name, "title": {"zh": name, "en": name}, "schema": {"primaryKey": [items[0][0]], "fields": fields}, "sanqu": {"sharing": "unconditional", "opening": "none", **law}}
 
 
-VISITS = book("grove-visits", {"cases": ["grove-visit"]}, ("number", "string"), ("state", "string"), ("step", "string"), ("opened", "datetime"), ("closed", "datetime"), ("orchard", "string"), ("trees", "integer"))
+VISITS = book("grove-visits", {"cases": ["grove-visit"]}, ("number", "string"), ("state", "string"), ("step", "string"), ("opened", "datetime"), ("closed", "datetime"), ("orchard", "string"), ("trees", "integer"), ("look_due", "datetime"), ("look_done", "datetime"))
 ALARMS = book("grove-alarms", {"alarms": True}, ("alarm", "integer"), ("rule", "string"), ("message", "string"), ("area", "number"), ("case_number", "string"))
 
 
@@ -76,9 +78,16 @@ def test_cases_and_alarms_of_a_scene_are_rows_that_its_rules_read(town: City, wr
     complete_task(town, officer, task.id, {"trees": 41})
     refresh_all(town)
     assert rows(town, "grove-visits", visits) == [(number, "done", None, "A3", 41, False)]
+    assert rows(town, "grove-visits", "SELECT look_done = closed, look_due > opened FROM grove-visits") == [(True, True)]
     assert list_alarms(town, SYSTEM, "grove", "unseen", only_open=True)[0] == []
 
 
 def test_a_book_of_a_process_that_is_not_there_is_named(write: Write) -> None:
     problems = check_folder(write({}, [ORCHARDS, VISITS]))
     assert [one.what.in_("en") for one in problems] == ["grove-visits: there is no process grove-visit"]
+
+
+def test_the_day_is_another_but_once_a_day() -> None:
+    assert (tells_time("SELECT city_now()"), tells_time("SELECT city_today()"), tells_time("SELECT current_date")) == (True, False, True)
+    assert (tells_day("SELECT 1 WHERE city_today() > DATE '2026-01-01'"), tells_day("SELECT city_now()")) == (True, False)
+    assert list(Ready("", (), False, True).day) == ["city_today"] and Ready("", (), True).day == {}

@@ -39,6 +39,8 @@ class Rule(BaseModel):
     id: str = ""
     when: tuple[str, ...]
     then: tuple[str, ...]
+    # The cells of the conditions as they were written.
+    cells: tuple[str, ...] = ()
 
 
 class Table(BaseModel):
@@ -152,7 +154,7 @@ def _rule(row: Any, inputs: int, outputs: int, thing: str) -> Rule:
     for cell in then:
         if cell:
             parse_condition(cell, thing)
-    return Rule(id=str(row.get("id", "")), when=tests, then=tuple(then))
+    return Rule(id=str(row.get("id", "")), when=tests, then=tuple(then), cells=tuple(when))
 
 
 def test_of(cell: str, thing: str) -> str:

@@ -39,7 +39,7 @@ FUNCTIONS: frozenset[type[exp.Expr]] = frozenset({
     # text
     exp.Lower, exp.Upper, exp.Length, exp.Trim, exp.Substring, exp.Left, exp.Right, exp.Concat, exp.ConcatWs, exp.Replace,
     exp.Reverse, exp.StrPosition, exp.StartsWith, exp.Contains, exp.RegexpReplace, exp.RegexpExtract, exp.SplitPart, exp.Initcap,
-    exp.Split, exp.Levenshtein, exp.Unicode, exp.Chr, exp.Pad, exp.Repeat, exp.EndsWith, exp.Translate, exp.RegexpILike,
+    exp.Split, exp.Levenshtein, exp.JarowinklerSimilarity, exp.Unicode, exp.Chr, exp.Pad, exp.Repeat, exp.EndsWith, exp.Translate, exp.RegexpILike,
     # dates
     exp.CurrentDate, exp.CurrentTimestamp, exp.DateTrunc, exp.TimestampTrunc, exp.DateBin, exp.DateDiff, exp.DateAdd, exp.DateSub, exp.Extract,
     exp.Year, exp.Month, exp.Day, exp.Hour, exp.Minute, exp.Second, exp.Quarter, exp.Week, exp.DayOfWeek, exp.DayOfMonth, exp.DayOfYear,

@@ -24,11 +24,15 @@ from sanqu.scenes.rules import note_seen
 # A step that was taken a moment ago may not have been committed when we looked.
 SLACK = timedelta(minutes=2)
 LOOKED = "SELECT at FROM scene_seen WHERE scene = %s AND what = %s"
+# When each step was due and done, as it was last: `answer_due` and `answer_done` of the task `answer`, in the city's time.
 CASES = """
-SELECT c.number, c.process, c.title, c.subject, c.applicant, c.unit, c.state, c.outcome, c.created AS opened, c.closed, c.data, t.step, t.due
+SELECT c.number, c.process, c.title, c.subject, c.applicant, c.unit, c.state, c.outcome, c.created AS opened, c.closed, c.data, t.step, t.due, s.steps
 FROM case_case c LEFT JOIN LATERAL (
     SELECT string_agg(title_zh, '、' ORDER BY made) AS step, min(due) AS due FROM case_task WHERE case_id = c.id AND state IN ('waiting', 'ready')
-) t ON true
+) t ON true LEFT JOIN LATERAL (
+    SELECT jsonb_object_agg(replace(name, '-', '_') || '_due', due) || jsonb_object_agg(replace(name, '-', '_') || '_done', done_at) AS steps
+    FROM (SELECT DISTINCT ON (name) name, due, done_at FROM case_task WHERE case_id = c.id ORDER BY name, made DESC) AS last
+) s ON true
 WHERE c.process = ANY(%(processes)s) AND (%(since)s::timestamptz IS NULL OR EXISTS (SELECT 1 FROM case_step s WHERE s.case_id = c.id AND s.at > %(since)s))
 ORDER BY c.number
 """
@@ -67,8 +71,9 @@ def _read(conn: Connection, one: Installed, kept: Kept, since: datetime | None) 
 
 
 def _row(contract: Contract, row: Mapping[str, Any]) -> dict[str, Any]:
-    """A case or alarm as a row: its data by their names, then what it is itself. A value that is none of its item's type stays empty."""
-    said = {**(row["data"] or {}), **{name: value for name, value in row.items() if name != "data"}}
+    """A case or alarm as a row: its data by their names, when its steps were due and done, then what it is itself. A value that is none of its item's type stays empty."""
+    steps = {name: datetime.fromisoformat(at) for name, at in (row.get("steps") or {}).items() if at}
+    said = {**(row["data"] or {}), **steps, **{name: value for name, value in row.items() if name not in ("data", "steps")}}
     found = {item.name: _plain(said.get(item.name)) for item in contract.fields}
     return {item.name: value for item in contract.fields if (value := found[item.name]) is not None and _reads(item.type, value)}
 

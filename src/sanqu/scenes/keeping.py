@@ -11,7 +11,7 @@ from typing import Any
 from psycopg.types.json import Jsonb
 
 from sanqu.ground.city import City
-from sanqu.ground.clock import now
+from sanqu.ground.clock import CITY_ZONE, now
 from sanqu.ground.database import Connection
 from sanqu.ground.errors import NotFound, Refused, not_found
 from sanqu.ground.i18n import Text
@@ -19,7 +19,7 @@ from sanqu.ground.ledger import append
 from sanqu.ground.people.askers import Asker
 from sanqu.lake import lake_of
 from sanqu.scenes.binding import Bound, read_binding
-from sanqu.scenes.models import Woven, datasets_in, expand, in_order, tells_time
+from sanqu.scenes.models import DAY, Woven, datasets_in, expand, in_order, tells_day, tells_time
 from sanqu.scenes.package import Model, Scene, open_scene
 
 COLUMNS = "name, version, digest, body, folder, binding, steward, state, installed, actor"
@@ -68,6 +68,12 @@ class Ready:
     sql: str
     datasets: tuple[str, ...]
     timely: bool
+    daily: bool = False
+
+    @property
+    def day(self) -> dict[str, int]:
+        """The city's day where the query asks for it: kept beside the snapshots, so that another day is as another row."""
+        return {DAY: now().astimezone(CITY_ZONE).date().toordinal()} if self.daily else {}
 
 
 class Shelf:
@@ -125,7 +131,7 @@ def ready(city: City, one: Installed, law: int, sql: str, thing: str) -> Ready:
         if len(shelf) > MOST_READY:
             shelf.clear()
         woven = expand(woven_of(city, one), sql, thing)
-        shelf[key] = Ready(woven, tuple(datasets_in(woven)), tells_time(woven))
+        shelf[key] = Ready(woven, tuple(datasets_in(woven)), tells_time(woven), tells_day(woven))
     return shelf[key]
 
 

@@ -14,7 +14,7 @@ from graphlib import CycleError, TopologicalSorter
 from sqlglot import exp
 from sqlglot.lineage import lineage as lineage_of
 from sqlglot.optimizer.qualify import qualify
-from sqlglot.optimizer.scope import traverse_scope
+from sqlglot.optimizer.scope import build_scope, traverse_scope
 
 from sanqu.ground.errors import BadInput
 from sanqu.ground.i18n import Text
@@ -142,14 +142,20 @@ def _dataset(woven: Woven, dataset: str, parts: dict[str, exp.Query]) -> str:
     return name
 
 
-# What asks for the time: its answer changes though no row does.
-CLOCKS = frozenset({"now", "today", "city_now", "city_today", "age"})
-
-
+# What asks for the time: its answer changes though no row does. Of the city's day it changes once a day.
+CLOCKS, DAY = frozenset({"now", "today", "city_now", "age"}), "city_today"
 def tells_time(sql: str) -> bool:
-    """Whether a query asks what time it is."""
-    query = parse_query(sql)
-    return any(isinstance(one, exp.CurrentDate | exp.CurrentTimestamp) or (isinstance(one, exp.Anonymous) and str(one.this).lower() in CLOCKS) for one in query.find_all(exp.Func))
+    """Whether a query asks what time it is; the city's day is no time, see `tells_day`."""
+    return any(isinstance(one, exp.CurrentDate | exp.CurrentTimestamp) or _name_of(one) in CLOCKS for one in parse_query(sql).find_all(exp.Func))
+
+
+def tells_day(sql: str) -> bool:
+    """Whether a query asks for the city's day."""
+    return any(_name_of(one) == DAY for one in parse_query(sql).find_all(exp.Func))
+
+
+def _name_of(function: exp.Expr) -> str:
+    return str(function.this).lower() if isinstance(function, exp.Anonymous) else ""
 
 
 def datasets_in(sql: str) -> list[str]:
@@ -170,10 +176,13 @@ def lineage(sql: str, contracts: Mapping[str, Contract]) -> list[Origin]:
     query = parse_query(sql)
     schema = {name: {item.name: item.lake_type for item in contract.fields} for name, contract in contracts.items()}
     found: list[Origin] = []
+    # Names are resolved once for all columns.
+    whole = qualify(query.copy(), schema=dict(schema), dialect=DIALECT, validate_qualify_columns=False, identify=False)
+    scope = build_scope(whole)
     for column in columns_of(query, schema):
         of: dict[tuple[str, str], None] = {}
         try:
-            root = lineage_of(column, query.copy(), schema=schema, dialect=DIALECT)
+            root = lineage_of(column, whole, schema=schema, dialect=DIALECT, scope=scope, trim_selects=False, copy=False)
         except Exception:
             found.append(Origin(column, ()))
             continue

@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from sanqu.ground.errors import BadInput, NotFound, SanquError
 from sanqu.ground.i18n import Text
 from sanqu.lake import Contract
+from sanqu.scenes.deciding import read_model
 from sanqu.scenes.versions import Range, Version, parse_range, parse_version
 
 NAME = r"^[a-z][a-z0-9-]{1,39}$"
@@ -338,14 +339,40 @@ class _Reader:
         return dict(found)
 
     def _models(self) -> dict[str, Model]:
-        return {model.name: model for file in self._files("models", ".sql") if (text := self._text(file)) is not None and (model := self._one_model(file, text))}
+        found: dict[str, Model] = {}
+        for file in self._files("models", ".sql", ".dmn"):
+            text = self._text(file)
+            for model in () if text is None else self._one_table(file, text) if file.endswith(".dmn") else self._one_model(file, text):
+                if model.name in found:
+                    self.say(file, 0, f"模型 {model.name} 写了两次", f"The model {model.name} stands twice")
+                found.setdefault(model.name, model)
+        return found
 
-    def _one_model(self, file: str, text: str) -> Model | None:
+    def _one_table(self, file: str, text: str) -> tuple[Model, ...]:
+        """A decision table as a model, and its rules in words as another; see `deciding`."""
+        if not self._is_named(file):
+            return ()
+        try:
+            decided = read_model(text, file)
+        except SanquError as fault:
+            rule = (fault.thing or "").rpartition(": ")[2]
+            self.say(file, self._line_of(file, f'id="{rule}"'), fault.what.zh, fault.what.in_("en"))
+            return ()
+        name, title = Path(file).stem, decided.title
+        told = Text(zh=f"{title.zh}：规则", en=f"{title.in_('en')}: rules")
+        return Model(name, decided.sql, file, title, decided.table, decided.key), Model(f"{name}_rules", decided.rules, file, told)
+
+    def _is_named(self, file: str) -> bool:
+        fits = re.fullmatch(r"[a-z][a-z0-9_]{0,59}", Path(file).stem) is not None
+        if not fits:
+            self.say(file, 0, "模型的文件名用小写字母、数字和 _", "The name of a model has lower-case letters, digits and _")
+        return fits
+
+    def _one_model(self, file: str, text: str) -> tuple[Model, ...]:
         """A model; comments at its head say `title.zh`, `title.en`, `refresh: table`, `key: a, b`."""
         name = Path(file).stem
-        if re.fullmatch(r"[a-z][a-z0-9_]{0,59}", name) is None:
-            self.say(file, 0, "模型的文件名用小写字母、数字和 _", "The name of a model has lower-case letters, digits and _")
-            return None
+        if not self._is_named(file):
+            return ()
         said: dict[str, str] = {}
         for line in text.splitlines():
             if not (head := re.match(r"--\s*([a-z.]+)\s*[:：]\s*(.*)", line)):
@@ -355,7 +382,7 @@ class _Reader:
         key = tuple(one.strip() for one in said.get("key", "").split(",") if one.strip())
         if table and not key:
             self.say(file, 1, "物化的模型要写主键：-- key: …", "A model that is kept as a table needs its key: -- key: …")
-        return Model(name, text, file, Text(zh=said.get("title.zh", ""), en=said.get("title.en", "")), table, key)
+        return (Model(name, text, file, Text(zh=said.get("title.zh", ""), en=said.get("title.en", "")), table, key),)
 
     def _pages(self) -> tuple[str, ...]:
         return tuple(file for file in self._files("pages", ".md"))

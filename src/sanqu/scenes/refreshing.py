@@ -18,7 +18,7 @@ from sanqu.lake import Commit, Contract, lake_of, quote_ident
 from sanqu.lake.allowed import parse_query
 from sanqu.scenes.casebook import keep_books
 from sanqu.scenes.keeping import Installed, installed, kept_tables, ready, scene_of, woven_of
-from sanqu.scenes.models import Woven, datasets_in, expand, lineage, table_name
+from sanqu.scenes.models import DAY, Woven, datasets_in, expand, lineage, table_name
 from sanqu.scenes.package import Model
 from sanqu.scenes.rules import look_at_rules, note_seen, seen_at
 from sanqu.scenes.speaking import purpose_of, speaker_of
@@ -157,13 +157,14 @@ def refresh_scene(city: City, one: Installed) -> int:
     for model in kept_tables(city, one):
         law, _ = book.current([])
         asked = ready(city, one, law, model.sql, model.file)
-        _, now_at = book.current(asked.datasets)
+        now_at = {**book.current(asked.datasets)[1], **asked.day}
         before = seen_at(city, one.name, f"model:{model.name}")
         if before == now_at and not asked.timely:
             continue
+        whole = asked.timely or (before or {}).get(DAY) != now_at.get(DAY)
         fault: SanquError | None = None
         try:
-            refresh_model(city, one, model, asked.sql, {} if asked.timely else before or {}, now_at)
+            refresh_model(city, one, model, asked.sql, {} if whole else before or {}, now_at)
             done += 1
         except SanquError as refused:
             log.warning("scene %s, model %s was not refreshed: %s", one.name, model.name, refused.what.in_("en"))

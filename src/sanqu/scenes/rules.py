@@ -100,7 +100,7 @@ def look_at_rules(city: City, one: Installed) -> int:
     _, newest = book.current(list({name for _, asked in rules for name in asked.datasets}))
     looked = 0
     for rule, asked in rules:
-        now_at = {name: newest[name] for name in asked.datasets if name in newest}
+        now_at = {**{name: newest[name] for name in asked.datasets if name in newest}, **asked.day}
         if seen.get(f"rule:{rule.name}") == now_at and not asked.timely:
             continue
         fault: SanquError | None = None
