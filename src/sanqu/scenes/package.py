@@ -22,6 +22,7 @@ from sanqu.scenes.deciding import read_model
 from sanqu.scenes.versions import Range, Version, parse_range, parse_version
 
 NAME = r"^[a-z][a-z0-9-]{1,39}$"
+SPAN = r"^P(?:[0-9]+D)?(?:T(?:[0-9]+H)?(?:[0-9]+M)?(?:[0-9]+S)?)?$"
 LARGEST = 4 * 1024**2
 LINE_SAMPLES = "samples/lines"
 # A wheel carries the scenes inside the package; a checkout has them at its root.
@@ -72,7 +73,8 @@ class Rule(BaseModel):
     """A rule (规则): `sql` gives the rows that break it, `key` says which of them are the same incident.
 
     `when` picks among the rows by what a column says: rules with the same query ask it once.
-    `quiet` is how long an incident that was over may come again and still be the same one (ISO 8601 duration, at most days).
+    `quiet` is how long an incident that was over may come again and still be the same one, `pace` how long at least lies between two
+    looks, for what need not be known at once over data that never rest (ISO 8601 durations, at most days).
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -84,7 +86,8 @@ class Rule(BaseModel):
     key: tuple[str, ...] = Field(min_length=1)
     message: Text
     severity: Literal["info", "warning", "serious", "critical"] = "warning"
-    quiet: str = Field(default="PT0S", pattern=r"^P(?:[0-9]+D)?(?:T(?:[0-9]+H)?(?:[0-9]+M)?(?:[0-9]+S)?)?$")
+    quiet: str = Field(default="PT0S", pattern=SPAN)
+    pace: str = Field(default="PT0S", pattern=SPAN)
     source: Text = Text(zh="")
     case: Case | None = None
 

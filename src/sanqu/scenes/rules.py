@@ -33,11 +33,12 @@ PLACE = re.compile(r"\{([a-z_][a-z0-9_]*)\}")
 SPAN = re.compile(r"P(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?)?")
 
 SEEN = "SELECT snapshots FROM scene_seen WHERE scene = %s AND what = %s"
-ALL_SEEN = "SELECT what, snapshots FROM scene_seen WHERE scene = %s"
+ALL_SEEN = "SELECT what, snapshots, at FROM scene_seen WHERE scene = %s"
 SAVE_SEEN = """
 INSERT INTO scene_seen (scene, what, snapshots, at, fault) VALUES (%s, %s, %s, %s, %s)
 ON CONFLICT (scene, what) DO UPDATE SET snapshots = excluded.snapshots, at = excluded.at, fault = excluded.fault
 """
+STANDING = "SELECT DISTINCT rule FROM scene_alarm WHERE scene = %s AND cleared IS NULL"
 OPEN = "SELECT id, key, body FROM scene_alarm WHERE scene = %s AND rule = %s AND cleared IS NULL FOR UPDATE"
 RECENT = "SELECT id FROM scene_alarm WHERE scene = %s AND rule = %s AND key = %s AND cleared > %s ORDER BY cleared DESC LIMIT 1"
 AGAIN = "UPDATE scene_alarm SET cleared = NULL, seen = %s, times = times + 1, body = %s, message = %s WHERE id = %s"
@@ -78,9 +79,9 @@ def seen_at(city: City, scene: str, what: str) -> dict[str, int] | None:
     return None if row is None else dict(row["snapshots"])
 
 
-def all_seen(city: City, scene: str) -> dict[str, dict[str, int]]:
-    """The same for everything of a scene, by what it is."""
-    return {str(row["what"]): dict(row["snapshots"]) for row in city.db.all(ALL_SEEN, (scene,))}
+def all_seen(city: City, scene: str) -> dict[str, tuple[dict[str, int], datetime]]:
+    """The same for everything of a scene, by what it is, and when that was."""
+    return {str(row["what"]): (dict(row["snapshots"]), row["at"]) for row in city.db.all(ALL_SEEN, (scene,))}
 
 
 def note_seen(conn: Connection, scene: str, what: str, snapshots: Mapping[str, int], fault: SanquError | None = None, *, at: datetime | None = None) -> None:
@@ -98,14 +99,18 @@ def look_at_rules(city: City, one: Installed) -> int:
     law, _ = book.current([])
     rules = [(rule, ready(city, one, law, rule.sql, rule.name)) for rule in scene_of(city, one).rules]
     _, newest = book.current(list({name for _, asked in rules for name in asked.datasets}))
-    answers, noted = _Answers(city, one), []
+    answers, noted, moment = _Answers(city, one), [], now()
+    standing = {str(row["rule"]) for row in city.db.all(STANDING, (one.name,))}
     for rule, asked in rules:
         now_at = {**{name: newest[name] for name in asked.datasets if name in newest}, **asked.day}
-        if seen.get(f"rule:{rule.name}") == now_at and not asked.timely:
+        before, at = seen.get(f"rule:{rule.name}", (None, None))
+        if (before == now_at and not asked.timely) or (at is not None and before and moment - at < span_of(rule.pace)):
             continue
         fault: SanquError | None = None
         try:
-            keep_alarms(city, one, rule, [row for row in answers.of(asked.sql) if all(str(row.get(name)) == value for name, value in rule.when.items())])
+            rows = [row for row in answers.of(asked.sql) if all(str(row.get(name)) == value for name, value in rule.when.items())]
+            if rows or rule.name in standing:
+                keep_alarms(city, one, rule, rows)
         except SanquError as refused:
             log.warning("scene %s, rule %s: %s", one.name, rule.name, refused.what.in_("en"))
             fault = refused

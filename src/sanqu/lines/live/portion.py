@@ -367,6 +367,8 @@ class Work:
 
     def _put_outcome(self, hand: Hand, target: Contract, rows: str) -> tuple[Written, int, int]:
         """Check what a step gave as rows of a dataset and put them there; gives what was written, collapsed and newly refused."""
+        if self.duck.execute(f"SELECT 1 FROM ({rows}) LIMIT 1").fetchone() is None:
+            return Written(0), 0, 0
         stage = Stage(self.duck, target)
         try:
             names = [str(column[0]) for column in self.duck.execute(f"DESCRIBE {rows}").fetchall()]

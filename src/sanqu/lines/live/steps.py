@@ -16,6 +16,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import duckdb
@@ -88,7 +89,7 @@ def _check_step(step: Step, known: set[str]) -> list[str]:
                 step.name, "窗口要有 time，窗长应是 hop 的整数倍", "a window needs time, and a length that is a multiple of its hop",
                 "补上 time，改正 hop", "Give time, mend hop",
             )  # fmt: skip
-    return [table.name for table in _tables(parse_query(step.sql)) if table.name not in known]
+    return [name for name in _named(step.sql) if name not in known]
 
 
 def _refuse_no_time(step: Step) -> None:
@@ -103,11 +104,33 @@ def _tables(tree: exp.Expr) -> Iterator[exp.Table]:
             yield table
 
 
+@lru_cache(maxsize=1000)
+def _named(sql: str) -> tuple[str, ...]:
+    """The tables that a step's SELECT reads."""
+    return tuple(table.name for table in _tables(parse_query(sql)))
+
+
+@lru_cache(maxsize=1000)
+def _led(sql: str, places: tuple[tuple[str, str], ...]) -> str:
+    """A step's SELECT with each name led to the table that holds it; the same for each round."""
+    tree, led = parse_query(sql), dict(places)
+    for table in list(_tables(tree)):
+        place = led.get(table.name) or table_of(table.name)
+        alias = table.alias_or_name
+        parts = [exp.to_identifier(part, quoted=True) for part in _parted(place)]
+        lead = exp.Table(this=parts[2], db=parts[1], catalog=parts[0], alias=exp.TableAlias(this=exp.to_identifier(alias, quoted=True)))
+        for key in ("joins", "laterals"):
+            if table.args.get(key):
+                lead.set(key, table.args[key])
+        table.replace(lead)
+    return tree.sql(DIALECT, identify=True, comments=False)
+
+
 def step_before(line: Line, step: Step) -> str:
     """The step (or `input`) whose rows this one gathers or sifts."""
     place = line.steps.index(step)
     if step.sql:
-        named = {table.name for table in _tables(parse_query(step.sql))}
+        named = _named(step.sql)
         return next((one.name for one in reversed(line.steps[:place]) if one.name in named), "input")
     return line.steps[place - 1].name if place else "input"
 
@@ -217,18 +240,7 @@ class Steps:
 
     def _text(self, step: Step, names: Mapping[str, str], instead: Mapping[str, str] | None = None) -> str:
         """The step's SELECT with each name led to the table that holds it."""
-        tree = parse_query(step.sql)
-        places = {**names, **(instead or {})}
-        for table in list(_tables(tree)):
-            place = places.get(table.name) or table_of(table.name)
-            alias = table.alias_or_name
-            parts = [exp.to_identifier(part, quoted=True) for part in _parted(place)]
-            lead = exp.Table(this=parts[2], db=parts[1], catalog=parts[0], alias=exp.TableAlias(this=exp.to_identifier(alias, quoted=True)))
-            for key in ("joins", "laterals"):
-                if table.args.get(key):
-                    lead.set(key, table.args[key])
-            table.replace(lead)
-        return tree.sql(DIALECT, identify=True, comments=False)
+        return _led(step.sql, tuple({**names, **(instead or {})}.items()))
 
     def _windows(
         self, duck: duckdb.DuckDBPyConnection, step: Step, names: Mapping[str, str], reached: str, before: str, made: str
