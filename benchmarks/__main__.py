@@ -21,6 +21,7 @@ TITLES = {
     "failover": "Seen in a browser while processes die",
     "cases": "Cases",
     "pages": "Pages of scenes",
+    "trucks": "Muck trucks live",
 }
 HELP = f"""./sanqu bench [NAME …]: runs the benchmarks named, or all, and prints a table of each.
 

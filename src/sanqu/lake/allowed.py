@@ -59,7 +59,7 @@ FUNCTIONS: frozenset[type[exp.Expr]] = frozenset({
     exp.StPoint, exp.StDistance,
     # lists, structs, tables made on the spot
     exp.Array, exp.Struct, exp.PropertyEQ, exp.ArraySize, exp.ArrayContains, exp.GenerateSeries, exp.GenerateDateArray,
-    exp.StructExtract,
+    exp.StructExtract, exp.ArrayMin, exp.ArrayMax,
 })  # fmt: skip
 # Functions that the parser has no class for, by DuckDB's name.
 NAMED_FUNCTIONS = frozenset({

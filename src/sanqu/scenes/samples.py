@@ -110,7 +110,9 @@ def load_samples(city: City, scene: Scene, datasets: dict[str, str], actor: Aske
         })  # fmt: skip
         save_line(city, line, actor)
         found[name] = run_line(city, line.name, actor=actor.label)
-        counts = found[name].counts
+        counts, cause = found[name].counts, found[name].cause
+        if cause is not None:
+            raise BadInput("scenes.sample-failed", Text.model_validate(cause["what"]), Text.model_validate(cause["todo"]), f"{scene.name}/{scene.samples[name]}")
         say(f"  {datasets[name]}: {counts.written:,} 行 rows" + (f" ✗ {counts.quarantined:,} 行被隔离 refused" if counts.quarantined else ""))
     return found
 

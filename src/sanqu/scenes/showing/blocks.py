@@ -105,8 +105,10 @@ def _failed(reader: Reader, block: Block, fault: SanquError, outcome: Outcome | 
 
 
 def _said(reader: Reader, block: Block, state: State, outcome: Outcome | None = None, **context: Any) -> Drawn:
+    # The unit of a form is an office, not a measure.
+    unit = "" if block.component == "form" else block.words("unit").in_(reader.lang)
     html = render_part(
-        "scenes/block.html", reader, block=block, state=state, title=block.words("title"), note=block.words("note"), unit=block.words("unit").in_(reader.lang),
+        "scenes/block.html", reader, block=block, state=state, title=block.words("title"), note=block.words("note"), unit=unit,
         outcome=outcome, **{"faults": [], "fault": None, "wishes": (), "closed": (), **context},
     )  # fmt: skip
     return Drawn(block.id, html, state, outcome.snapshot if outcome is not None else 0)

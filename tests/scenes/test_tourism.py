@@ -1,0 +1,120 @@
+"""The scene tourism on dirt of its field: counters that run backwards, begin anew, come twice, out of order and from the future; no capacity; and a partner's city that is read as its line says."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+
+from sanqu.ground.city import City
+from sanqu.ground.i18n import Text
+from sanqu.ground.people.askers import SYSTEM
+from sanqu.ground.people.units import Unit, save_units
+from sanqu.lines.keeping import line_of, save_line
+from sanqu.lines.quarantine import count_quarantine
+from sanqu.lines.records import Line
+from sanqu.lines.run import run_line
+from sanqu.scenes.installing import install
+from sanqu.scenes.keeping import Installed, woven_of
+from sanqu.scenes.models import expand
+from sanqu.scenes.package import find_scene, open_scene
+from sanqu.scenes.refreshing import refresh_all
+from sanqu.scenes.rules import list_alarms
+from sanqu.sharing.door import Question, ask
+
+PRESENT = "SELECT area, present, share, doubt, level FROM present"
+PARTNERS = [
+    {"city": "黄山市", "province": "安徽省", "area": "黄山风景区", "瞬时承载量": 20000, "在园人数": 19000, "moment": "2026-10-03T14:30:00"},
+    {"city": "黄山市", "province": "安徽省", "area": "齐云山", "瞬时承载量": 0, "在园人数": 300, "moment": "2026-10-03T14:30:00"},
+    {"city": "黄山市", "province": "安徽省", "area": "宏村", "瞬时承载量": 9000, "在园人数": -4, "moment": "2026-10-03T14:30:00"},
+]
+
+
+class Partner(BaseHTTPRequestHandler):
+    """Another city's open rows, a page for each."""
+
+    def do_GET(self) -> None:
+        path, _, said = self.path.partition("?")
+        at = int(dict(part.split("=") for part in said.split("&")).get("after", 0))
+        if path != "/api/open/tourism-areas-now":
+            self.send_error(404)
+            return
+        body = json.dumps({"rows": PARTNERS[at : at + 1], "next": f"{path}?after={at + 1}" if at + 1 < len(PARTNERS) else None}).encode()
+        self.send_response(200)
+        self.send_header("content-type", "application/json")
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: Any) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def huangshan() -> Iterator[str]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Partner)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_address[1]}"
+    server.shutdown()
+    server.server_close()
+
+
+def rows(city: City, one: Installed, sql: str) -> list[tuple[Any, ...]]:
+    return [tuple(row.values()) for row in ask(city, SYSTEM, Question(expand(woven_of(city, one), sql), "test")).table.to_pylist()]
+
+
+def feed(city: City, dataset: str, text: str) -> int:
+    """Carry rows into a dataset; gives how many were refused."""
+    inbox = city.settings.home / "inbox"
+    inbox.mkdir(exist_ok=True)
+    (inbox / f"{dataset}.csv").write_text(text)
+    line = f"dirt-{dataset}"
+    save_line(city, Line.from_descriptor({"name": line, "title": {"zh": "脏数据"}, "dataset": dataset, "mode": "upsert", "source": {"kind": "file", "path": str(inbox / f"{dataset}.csv")}}), SYSTEM)
+    assert run_line(city, line).cause is None
+    return count_quarantine(city, line=line, state="waiting")
+
+
+def alarmed(city: City, rule: str) -> set[str]:
+    return {alarm.key.split("\x1f")[0] for alarm in list_alarms(city, SYSTEM, "tourism", rule, only_open=True, limit=200)[0]}
+
+
+def test_counters_that_err_are_no_figure_and_a_partners_rows_come_by_its_line(town: City, huangshan: str) -> None:
+    with town.db.connection() as conn:
+        places = [("3308", None, "city", "衢州市"), ("3308-wgl", "3308", "department", "文化广电旅游局"), ("330824", "3308", "county", "开化县"), ("330881", "3308", "county", "江山市")]
+        save_units(conn, [Unit(code, above, kind, "city" if kind == "department" else kind, Text(zh=title, en=title)) for code, above, kind, title in places])
+    one = install(town, SYSTEM, open_scene(find_scene("tourism")), samples=True, steward="3308-wgl")
+    before = {area: said for area, *said in rows(town, one, PRESENT)}
+    assert before["JLS"][3] == "full" and before["KSJ"][2:] == before["SQS"][2:] == [None, "calm"]
+    [full] = list_alarms(town, SYSTEM, "tourism", "full")[0]
+    assert full.case_number is not None
+
+    known = rows(town, one, "SELECT gate, area, strftime(moment, '%Y-%m-%dT%H:%M:%S'), entered, gone FROM tourism_gates WHERE gate = 'LKS-1' AND moment >= (SELECT max(moment) FROM courses) - INTERVAL 1 HOUR ORDER BY moment DESC")
+    again = "".join(",".join(map(str, row)) + "\n" for row in (*known, *known))
+    assert feed(town, "tourism-gates", f"gate,area,moment,entered,gone\n{again}"
+        "KSJ-3,KSJ,2026-10-03T14:30:00,10,900\n"  # More went than ever came
+        "SQS-1,SQS,2026-10-03T14:30:00,7,3\n"  # A counter began anew
+        "NBD-1,NBD,2099-01-01T10:00:00,9000,0\n"  # A clock ahead
+        "ZZ-1,ZZ,2026-10-03T14:30:00,5,0\n"  # A gate of no area
+        "KSJ-1,KSJ,2026-10-03T14:45:00,-5,0\nKSJ-1,KSJ,,5,0\nKSJ-1,KSJ,2026-10-03T14:45:00,many,0\n") == 3  # fmt: skip
+    assert feed(town, "tourism-areas", "area,name,name_en,county_code,county,lon,lat,capacity,opens,closes,visit,interest\nSTM,水亭门历史街区,Shuitingmen,330802,柯城区,118.867,28.975,0,09:00,21:00,90,文化\n") == 0
+    assert feed(town, "tourism-spots", "area,spot,surface,per_head\nSTM,入口广场,100,0\nSTM,主游线,100,0\nSTM,展馆与平台,100,0\n") == 0
+
+    # The partner's line lies in the scene; put its address in, let it run, and its rows take the place of the samples.
+    line = line_of(town, "tourism-huangshan")
+    assert not line.enabled and line.source.kind == "sanqu"
+    save_line(town, line.model_copy(update={"enabled": True, "source": line.source.model_copy(update={"url": huangshan})}), SYSTEM)
+    run = run_line(town, line.name)
+    assert (run.cause, run.read, run.counts.quarantined) == (None, 3, 1)
+    refresh_all(town)
+
+    after = {area: said for area, *said in rows(town, one, PRESENT)}
+    assert after["KSJ"][0] == before["KSJ"][0] - 890 < 0 and after["KSJ"][2:] == ["negative", "unknown"]
+    assert after["SQS"][2:] == ["reset", "unknown"] and after["STM"][1] is None and after["STM"][3] == "no-capacity"
+    # Twice, out of order, of the future, of no area: nobody else's figure moves.
+    assert {area: said for area, said in after.items() if area not in ("KSJ", "SQS", "STM")} == {area: said for area, said in before.items() if area not in ("KSJ", "SQS", "STM")}
+    assert {"KSJ", "SQS"} <= alarmed(town, "doubtful") and alarmed(town, "clock-ahead") == {"NBD-1"} and alarmed(town, "gate-nowhere") == {"ZZ-1"} and "STM" in alarmed(town, "no-capacity")
+    assert dict(rows(town, one, "SELECT area, share FROM partners WHERE city = '黄山市' AND area IN ('黄山风景区', '齐云山')")) == {"黄山风景区": 95.0, "齐云山": None}
