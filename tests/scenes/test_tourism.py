@@ -10,9 +10,11 @@ from typing import Any
 
 import pytest
 
+from sanqu.cases.start import start_case
+from sanqu.cases.work import complete_task, tasks_for
 from sanqu.ground.city import City
 from sanqu.ground.i18n import Text
-from sanqu.ground.people.askers import SYSTEM
+from sanqu.ground.people.askers import SYSTEM, Asker, Role
 from sanqu.ground.people.units import Unit, save_units
 from sanqu.lines.keeping import line_of, save_line
 from sanqu.lines.quarantine import count_quarantine
@@ -109,7 +111,21 @@ def test_counters_that_err_are_no_figure_and_a_partners_rows_come_by_its_line(to
     save_line(town, line.model_copy(update={"enabled": True, "source": line.source.model_copy(update={"url": huangshan})}), SYSTEM)
     run = run_line(town, line.name)
     assert (run.cause, run.read, run.counts.quarantined) == (None, 3, 1)
+    # Who acts when an area is full, and how a complaint goes its way.
+    bureau = Asker(name="bureau", user_id=31, held=(Role("steward", "3308-wgl", "/3308/3308-wgl/"),))
+    county = Asker(name="county", user_id=32, held=(Role("steward", "330881", "/3308/330881/"),))
+
+    def act(who: Asker, case: str, **said: Any) -> None:
+        [task] = [one for one in tasks_for(town, who, limit=50)[0] if one.case == case]
+        complete_task(town, who, task.id, said)
+
+    act(county, full.case_number, announced=True, measures="停止入园，分流到廿八都")
+    complaint = start_case(town, SYSTEM, "tourism-complaint", "投诉", "", None, {"area": "JLS", "kind": "票务", "happened": "2026-10-03", "text": "…", "wanted": "…"}).number
+    act(bureau, complaint, accepted="yes", county_code="330881", why="属于受理范围")
+    act(county, complaint, decided="调解成功", answer="已退票")
     refresh_all(town)
+    assert rows(town, one, f"SELECT state, measures, step FROM tourism_limits WHERE number = '{full.case_number}'") == [("open", "停止入园，分流到廿八都", "恢复入园")]
+    assert rows(town, one, f"SELECT state, outcome, area, accepted, decided FROM tourism_complaints WHERE number = '{complaint}'") == [("done", "answered", "JLS", "yes", "调解成功")]
 
     after = {area: said for area, *said in rows(town, one, PRESENT)}
     assert after["KSJ"][0] == before["KSJ"][0] - 890 < 0 and after["KSJ"][2:] == ["negative", "unknown"]

@@ -5,7 +5,7 @@ WITH heard AS (
     SELECT h.device, h.kind, h.opened, hh.place, (hash(h.device, h.opened, 'who') % 100)::INTEGER AS u FROM heard AS h JOIN community_devices AS d USING (device) JOIN community_members AS m ON m.person = d.person JOIN community_households AS hh USING (household)
     QUALIFY row_number() OVER (PARTITION BY h.device, h.opened ORDER BY m.since DESC) = 1
 )
-SELECT 'S' || lpad(row_number() OVER (ORDER BY opened, device)::VARCHAR, 4, '0') AS number, kind, place, CASE WHEN u < 79 THEN 'worker' WHEN u < 95 THEN 'centre' ELSE 'family' END AS answered,
+SELECT 'S' || lpad(row_number() OVER (ORDER BY opened, device)::VARCHAR, 4, '0') AS number, kind, device, opened AS started, place, CASE WHEN u < 79 THEN 'worker' WHEN u < 95 THEN 'centre' ELSE 'family' END AS answered,
     CASE WHEN u % 10 < 5 THEN 'safe' WHEN u % 10 < 8 THEN 'mistake' ELSE 'hospital' END AS result, 'done' AS state, opened,
     opened + INTERVAL 1 SECOND * (CASE WHEN u < 79 THEN 40 + u * 3 WHEN u < 95 THEN 330 + u * 4 ELSE 930 + u * 5 END)::INTEGER AS closed
 FROM placed

@@ -155,7 +155,7 @@ class _Checker:
                 self.say(file, at, f"规则 {rule.name} 写了两次", f"The rule {rule.name} stands twice")
             seen.add(rule.name)
             columns = set(self.query(rule.sql, file, self.line_of(file, rule.sql.strip().splitlines()[0]), rule.name))
-            named = set(rule.key) | places_in(rule.message.zh) | places_in(rule.message.en)
+            named = set(rule.key) | set(rule.when) | places_in(rule.message.zh) | places_in(rule.message.en)
             if rule.case is not None:
                 named |= places_in(rule.case.title) | places_in(rule.case.unit) | {one for text in rule.case.data.values() for one in places_in(text)}
                 if rule.case.process not in processes:

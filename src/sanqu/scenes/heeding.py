@@ -23,9 +23,10 @@ from sanqu.scenes.refreshing import LOOK, look_at_scene, sources_of
 log = logging.getLogger(__name__)
 
 MINE = "SELECT pg_try_advisory_lock(%s, 0) AS mine"
-# What came together is looked at together; whoever takes long rests twice as long, so that the lines keep their cores.
-GATHER_SECONDS, REST = 0.05, 2.0
+# What came together is looked at together; whoever takes long rests as long, so that the lines keep their cores.
+GATHER_SECONDS, REST = 0.05, 1.0
 STANDBY_SECONDS, RELOAD_SECONDS = 2.0, 15.0
+SLOW_SECONDS = 1.0
 
 
 class Heeder:
@@ -121,7 +122,10 @@ class Heeder:
                 log.warning("scene %s: %s", name, fault)
             except Exception:
                 log.exception("scene %s could not be looked at", name)
-            self._rests[name] = time.monotonic() + REST * (time.monotonic() - began)
+            took = time.monotonic() - began
+            if took > SLOW_SECONDS:
+                log.info("scene %s was looked at in %.1f s: its alarms come late", name, took)
+            self._rests[name] = time.monotonic() + REST * took
 
 
 @contextmanager

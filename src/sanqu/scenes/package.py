@@ -71,6 +71,7 @@ class Case(BaseModel):
 class Rule(BaseModel):
     """A rule (规则): `sql` gives the rows that break it, `key` says which of them are the same incident.
 
+    `when` picks among the rows by what a column says: rules with the same query ask it once.
     `quiet` is how long an incident that was over may come again and still be the same one (ISO 8601 duration, at most days).
     """
 
@@ -79,6 +80,7 @@ class Rule(BaseModel):
     name: str = Field(pattern=NAME)
     title: Text
     sql: str
+    when: dict[str, str] = Field(default_factory=dict)
     key: tuple[str, ...] = Field(min_length=1)
     message: Text
     severity: Literal["info", "warning", "serious", "critical"] = "warning"

@@ -98,22 +98,37 @@ def look_at_rules(city: City, one: Installed) -> int:
     law, _ = book.current([])
     rules = [(rule, ready(city, one, law, rule.sql, rule.name)) for rule in scene_of(city, one).rules]
     _, newest = book.current(list({name for _, asked in rules for name in asked.datasets}))
-    looked = 0
+    answers, noted = _Answers(city, one), []
     for rule, asked in rules:
         now_at = {**{name: newest[name] for name in asked.datasets if name in newest}, **asked.day}
         if seen.get(f"rule:{rule.name}") == now_at and not asked.timely:
             continue
         fault: SanquError | None = None
         try:
-            rows = ask(city, speaker_of(city, one), Question(asked.sql, purpose_of(one), rows=MOST_ROWS, via="scenes", repeated=True)).table.to_pylist()
-            keep_alarms(city, one, rule, rows)
-            looked += 1
+            keep_alarms(city, one, rule, [row for row in answers.of(asked.sql) if all(str(row.get(name)) == value for name, value in rule.when.items())])
         except SanquError as refused:
             log.warning("scene %s, rule %s: %s", one.name, rule.name, refused.what.in_("en"))
             fault = refused
-        with city.db.connection() as conn:
-            note_seen(conn, one.name, f"rule:{rule.name}", now_at if fault is None else {}, fault)
-    return looked
+        noted.append((rule, now_at if fault is None else {}, fault))
+    with city.db.connection() as conn:
+        for rule, now_at, fault in noted:
+            note_seen(conn, one.name, f"rule:{rule.name}", now_at, fault)
+    return sum(fault is None for _, _, fault in noted)
+
+
+class _Answers:
+    """What the rules of one look are told: rules with the same query ask once."""
+
+    def __init__(self, city: City, one: Installed) -> None:
+        self._city, self._one = city, one
+        self._rows: dict[str, list[dict[str, Any]]] = {}
+
+    def of(self, sql: str) -> list[dict[str, Any]]:
+        """The rows of a query; raises what the door raises."""
+        if sql not in self._rows:
+            asked = Question(sql, purpose_of(self._one), rows=MOST_ROWS, via="scenes", repeated=True)
+            self._rows[sql] = ask(self._city, speaker_of(self._city, self._one), asked).table.to_pylist()
+        return self._rows[sql]
 
 
 def keep_alarms(city: City, one: Installed, rule: Rule, rows: list[dict[str, Any]], at: datetime | None = None) -> None:
