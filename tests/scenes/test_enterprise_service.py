@@ -73,6 +73,9 @@ def test_nobody_is_paid_by_mistake_and_nobody_refused_in_silence(town: City) -> 
     head = "policy,year,title,department,grp,budget,priority,way,begins,ends\n"
     assert put(town, "firm-policies", f"{head}P01,2025,研发投入奖补,3308-kjj,research,1000,research,免申即享,2026-01-01,2030-12-31\nP08,2025,小微贷款贴息,3308-jrb,finance,300,small,免申即享,2026-12-31,2026-01-01\nP99,2025,没有规则,3308-jxj,nowhere,100,credit,免申即享,2026-01-01,2030-12-31\nP02,2025,高企,3308-kjj,research,-5,credit,免申即享,2026-01-01,2030-12-31\n") == 1
 
+    # Yuan for 10,000 yuan: unknown, not rich.
+    [(rich, told)] = rows(town, one, "SELECT p.firm, p.revenue FROM profile AS p JOIN entitlements AS e ON e.firm = p.firm AND e.rule = 'P06-1' AND e.met WHERE p.revenue_before > 0 ORDER BY p.firm LIMIT 1")
+    put(town, "firm-years", f"firm,year,employees,revenue,rnd\n{rich},2025,30,{told * 10000},10\n")
     put(town, "firm-policy-groups", "grp,title,rule,cap\njobs,稳岗扩岗,cap,\n")
 
     # The same request twice.
@@ -84,6 +87,7 @@ def test_nobody_is_paid_by_mistake_and_nobody_refused_in_silence(town: City) -> 
     assert rows(town, one, f"SELECT kind, lacks_en FROM lacking WHERE firm = '{firm}' AND policy = 'P01'") == [("unknown", "figure missing: share of research (%)")]
     assert [text.split(":")[0] for text in alarms(town, "budget-overdrawn")] == ["“研发投入奖补” 2025"]
     assert sorted("P" + text.split(" (P")[1] for text in alarms(town, "policy-contradicts")) == ["P08, 2025): it ends before it begins; nobody is paid", *(f"P09, {year}): its group has no cap; nobody is paid" for year in range(2022, 2026)), *(f"P12, {year}): its group has no cap; nobody is paid" for year in range(2022, 2026)), "P99, 2025): there is no group nowhere; nobody is paid"]
+    assert rows(town, one, f"SELECT met, unknown_en FROM entitlements WHERE firm = '{rich}' AND rule = 'P06-1'") == [(None, "revenue (10k yuan), growth of revenue (%)")] and len(alarms(town, "figures-doubtful")) == 1
     assert len(alarms(town, "asked-twice")) == 1 and alarms(town, "paid-twice") == []
     # Nothing more of the overdrawn and the contradicting policy; what was stopped is not offered again; what was paid is what was due.
     assert rows(town, one, "SELECT count(*) FILTER (WHERE state = 'fits') FROM allotted WHERE policy IN ('P01', 'P08', 'P09')") == [(0,)]

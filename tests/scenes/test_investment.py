@@ -65,7 +65,7 @@ def test_nothing_is_counted_twice_or_in_yuan_and_both_sides_add_up(town: City) -
 
     # Negative amounts, dates that are none, a county that is none; a project of two counties by its name; one in yuan; milestones out of order.
     head = "project,name,credit_code,county,park,link,digital,signed,investment,land,energy,promised_output,promised_tax\n"
-    assert put(town, "invest-projects", f"{head}B1,负数,,柯城区,P01,IC01,true,2024-01-01,-5,,,,\nB2,没有日期,,柯城区,P01,IC01,true,,5,,,,\nB3,没有的县,,绍兴,P01,IC01,true,2024-01-01,5,,,,\nXM900,{name},,江山市,P05,IC01,true,2025-03-03,{amount},,,,\nXM901,样例大项目,91330800MA00000001,衢江区,P04,IC01,true,2024-03-03,1500000000,300,9000,180000,8000\n") == 3
+    assert put(town, "invest-projects", f"{head}B1,负数,,柯城区,P01,IC01,true,2024-01-01,-5,,,,\nB2,没有日期,,柯城区,P01,IC01,true,,5,,,,\nB3,没有的县,,绍兴,P01,IC01,true,2024-01-01,5,,,,\nXM900,{name},,江山市,P05,IC01,true,2025-03-03,{amount},,,,\nXM901,样例大项目,91330800MA00000001,衢江区,P04,IC01,true,2024-03-03,1500000000,300,9000,180000,8000\nXM902,以亿元填报,,衢江区,P04,IC01,true,2024-03-03,12,300,9000,180000,8000\n") == 3
     put(town, "invest-milestones", "project,seq,milestone,due,done\nXM901,1,签约,2024-03-03,2024-03-03\nXM901,2,落地,2024-02-01,2024-02-01\n")
     # Weights of 105; shares of 1.1 in one enclave, whose next quarter then is not settled.
     put(town, "invest-criteria", "criterion,title,weight,zero_at,full_at\nsize,投资规模,20,0.5,10\n")
@@ -74,7 +74,7 @@ def test_nothing_is_counted_twice_or_in_yuan_and_both_sides_add_up(town: City) -
     cases = rows(town, one, "SELECT count(*) FROM invest_admissions WHERE state = 'open'")
     refresh_all(town)
     assert rows(town, one, TRACKED) == [before] and any("reported twice" in text or "same company" in text for text in alarms(town, "counted-twice"))
-    assert rows(town, one, "SELECT standing FROM amounts WHERE project IN ('XM900', 'XM901') ORDER BY project") == [("double",), ("unchecked",)]
+    assert rows(town, one, "SELECT standing FROM amounts WHERE project IN ('XM900', 'XM901', 'XM902') ORDER BY project") == [("double",), ("unchecked",), ("unchecked",)]
     assert alarms(town, "weights") == ["The weights add up to 105.0, and 0 criteria have no points and all at the same value: nothing is scored"]
     assert rows(town, one, "SELECT count(least) FROM scores") == [(0,)] and rows(town, one, "SELECT count(*) FROM invest_admissions WHERE state = 'open'") == cases
     assert [text.split(":")[1] for text in alarms(town, "shares-wrong")] == [" the shares add up to 1.1; nothing is settled"]

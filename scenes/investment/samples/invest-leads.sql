@@ -7,6 +7,6 @@ WITH dice AS (
 )
 SELECT printf('X%04d', i + 1) AS lead, printf('样例意向 %03d', i + 1) AS name, link, ['以商引商', '中介招商', '联动招商', '专班招商', '模块化招商'][1 + (hash(i, 'way') % 5)::INTEGER] AS way,
     ['杭州', '上海', '深圳', '北京', '苏州', '宁波', '合肥'][1 + (hash(i, 'from') % 7)::INTEGER] AS origin, DATE '2024-12-01' + (hash(i, 'at') % 720)::INTEGER AS contacted, investment,
-    CASE WHEN lost <> 1 THEN round(investment / (180 + 420 * y), 1) END AS land, CASE WHEN lost <> 2 THEN round(investment * (0.5 + z) * (0.12 + 0.6 * pow(1 - y, 2)), 0) END AS energy, round(investment * (0.5 + z), 0) AS output,
+    CASE WHEN lost <> 1 THEN round(investment / (180 + 420 * y), 1) END AS land, CASE WHEN lost <> 2 THEN round(investment * (0.5 + z) * (0.06 + 0.34 * pow(1 - y, 2)), 0) END AS energy, round(investment * (0.5 + z), 0) AS output,
     CASE WHEN lost <> 3 THEN round(investment / (180 + 420 * y) * (8 + 38 * z), 1) END AS tax, CASE WHEN lost <> 4 THEN round(0.5 + 7 * (hash(i, 'r') % 1000) / 1000.0, 1) END AS research, 1 + (hash(i, 'g') % 10 // 5)::INTEGER + CASE WHEN hash(i, 'g2') % 6 = 0 THEN 1 ELSE 0 END AS green
 FROM sized
