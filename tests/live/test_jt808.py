@@ -31,7 +31,7 @@ frames = st.builds(
     Frame, st.integers(0, 0xFFFF), st.from_regex(r"[1-9][0-9]{0,11}", fullmatch=True), st.integers(0, 0xFFFF), st.binary(max_size=300), st.sampled_from([2013, 2019]),
 )  # fmt: skip
 points = st.fixed_dictionaries({
-    "at": st.datetimes(datetime(2000, 1, 1), datetime(2068, 1, 1)).map(lambda at: at.replace(microsecond=0).isoformat()),
+    "at": st.datetimes(datetime(2000, 1, 1), datetime(2099, 1, 1)).map(lambda at: at.replace(microsecond=0).isoformat()),
     "lat": st.floats(-90, 90).map(lambda v: round(v, 6) + 0.0), "lon": st.floats(-180, 180).map(lambda v: round(v, 6) + 0.0), "speed": st.integers(0, 2000).map(lambda v: v / 10),
     "direction": st.integers(0, 359), "altitude": st.integers(0, 5000), "ignition": st.booleans(), "located": st.booleans(), "load": st.sampled_from(["empty", "half", "full"]),
     "alarms": st.sampled_from(["", "overspeed", "overspeed fatigue", "rollover"]), "lift": st.integers(0, 1),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from sanqu.ground.errors import BadInput
@@ -49,7 +49,7 @@ class Checks:
     def staged(self, relation: str, width: int) -> str:
         """SQL: every item typed, `_faults`, and `_cells` as they came where there are faults; for `width` columns `c0`, `c1`, …"""
         names = ", ".join(quote_ident(name) for name in self.items)
-        cells, kept = ", ".join(f"_c{i}" for i in range(width)), ", ".join(f"c{i} AS _c{i}" for i in range(width))
+        cells, kept = ", ".join(f"CAST(_c{i} AS VARCHAR)" for i in range(width)), ", ".join(f"c{i} AS _c{i}" for i in range(width))
         return (
             f"SELECT {names}, CASE WHEN _bad THEN {self._faults} END AS _faults, CASE WHEN _bad THEN [{cells}] END AS _cells FROM "
             f"(SELECT *, {self._bad} AS _bad FROM (SELECT *, {self._values} FROM (SELECT {kept}, {self._clean} FROM ({relation}))))"
@@ -92,13 +92,14 @@ def one_of(what: str, listed: Sequence[str]) -> str:
     return f"list_contains([{', '.join(listed)}], {what})"
 
 
-def compile_checks(contract: Contract, columns: Mapping[str, str | None], texture: Texture | None = None) -> Checks:
+def compile_checks(contract: Contract, columns: Mapping[str, str | None], texture: Texture | None = None, typed: Collection[str] = ()) -> Checks:
     """The checks of `contract` over text; `columns` gives for each item the SQL of its raw text, None where the source has none.
 
-    Raises `BadInput` for a pattern the engine cannot use.
+    What `typed` names has the item's own type already: it is not read from text again. Raises `BadInput` for a pattern the engine
+    cannot use.
     """
     texture = texture or Texture()
-    parts = [_Item(contract, item, columns.get(item.name), texture, index) for index, item in enumerate(contract.fields)]
+    parts = [(_Given if item.name in typed else _Item)(contract, item, columns.get(item.name), texture, index) for index, item in enumerate(contract.fields)]
     conditions = [fault for part in parts for fault in part.faults()]
     listed = ", ".join(
         f"CASE WHEN {condition} THEN CAST({{'item': {literal(item)}, 'value': {raw}, 'rule': {literal(rule)}, "
@@ -203,6 +204,29 @@ class _Item:
 
     def _as_text(self) -> str:
         return self.name if self.textual else self._said(self._trim(self.raw))
+
+
+class _Given(_Item):
+    """The SQL of one item whose values have their type already."""
+
+    def clean(self) -> str:
+        """The value as it came."""
+        return f"{self.source} AS {self.raw}, {self.source} AS {self.quick}"
+
+    def _said(self, trimmed: str) -> str:
+        return super()._said(trimmed) if self.textual else trimmed
+
+    def _trim(self, of: str) -> str:
+        return super()._trim(of) if self.textual else of
+
+    def value(self) -> str:
+        """The value; no number that is none."""
+        if self.textual:
+            return super().value()
+        return f"CASE WHEN isfinite({self.quick}) THEN {self.quick} END" if self.item.lake_type == "DOUBLE" else self.quick
+
+    def _as_text(self) -> str:
+        return self.name if self.textual else f"CAST({self.name} AS VARCHAR)"
 
 
 def _refuse_pattern(contract: str, item: str, pattern: str) -> None:

@@ -142,9 +142,12 @@ def to_bcd(digits: str, width: int) -> bytes:
 
 def read_time(data: bytes) -> str | None:
     """A moment (GMT+8, BCD YYMMDDhhmmss) as ISO 8601 without a zone; None for what is no moment, as terminals say without satellites."""
+    said = data.hex()
+    if not said.isdecimal():
+        return None
     try:
-        return datetime.strptime(bcd(data), "%y%m%d%H%M%S").isoformat()
-    except (BadFrame, ValueError):
+        return datetime(2000 + int(said[:2]), int(said[2:4]), int(said[4:6]), int(said[6:8]), int(said[8:10]), int(said[10:12])).isoformat()
+    except ValueError:
         return None
 
 
@@ -160,7 +163,7 @@ def read_position(body: bytes, custom: Mapping[int, str] = {}) -> dict[str, Any]
     row: dict[str, Any] = {
         "at": read_time(body[22:28]), "lat": round(lat / 1e6 * (-1 if status & 4 else 1), 6), "lon": round(lon / 1e6 * (-1 if status & 8 else 1), 6),
         "altitude": altitude, "speed": round(speed / 10, 1), "direction": direction, "ignition": bool(status & 1), "located": bool(status & 2),
-        "load": LOADS.get(status >> 8 & 3), "alarms": " ".join(name for bit, name in ALARMS.items() if alarm >> bit & 1),
+        "load": LOADS.get(status >> 8 & 3), "alarms": " ".join(name for bit, name in ALARMS.items() if alarm >> bit & 1) if alarm else "",
     }  # fmt: skip
     for item, value in _items(body[28:]):
         if item in ITEMS:

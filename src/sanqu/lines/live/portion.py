@@ -371,17 +371,21 @@ class Work:
             return Written(0), 0, 0
         stage = Stage(self.duck, target)
         try:
-            names = [str(column[0]) for column in self.duck.execute(f"DESCRIBE {rows}").fetchall()]
-            cells = ", ".join(f"CAST({quote_ident(name)} AS VARCHAR) AS c{number}" for number, name in enumerate(names))
+            kinds = {str(column[0]): str(column[1]) for column in self.duck.execute(f"DESCRIBE {rows}").fetchall()}
+            names = list(kinds)
             given = {item.name: filled_by(item, names) for item in target.fields}
             columns = {item: None if name is None else f"c{names.index(name)}" for item, name in given.items()}
-            stage.fill(compile_checks(target, columns).staged(f"SELECT {cells} FROM ({rows})", len(names)))
+            typed = {item.name for item in target.fields if kinds.get(given[item.name] or "") == item.lake_type}
+            kept = {given[item] for item in typed}
+            cells = ", ".join(f"{quote_ident(name) if name in kept else f'CAST({quote_ident(name)} AS VARCHAR)'} AS c{number}" for number, name in enumerate(names))
+            stage.fill(compile_checks(target, columns, typed=typed).staged(f"SELECT {cells} FROM ({rows})", len(names)))
             if target.primaryKey:
                 key = ", ".join(quote_ident(name) for name in target.primaryKey)
                 last = f"row_number() OVER (PARTITION BY {key} ORDER BY _n DESC) AS _last"
                 stage.supersede(f"SELECT _n FROM (SELECT _n, {last} FROM {stage.table} WHERE {stage.is_good}) WHERE _last > 1")
             stage.find_late_faults(self.city, "upsert" if target.primaryKey else "append")
-            refused = self.keep(list(self._refused_outcomes(stage, f"SELECT {cells} FROM ({rows})", names)))
+            texts = ", ".join(f"CAST({quote_ident(name)} AS VARCHAR) AS c{number}" for number, name in enumerate(names))
+            refused = self.keep(list(self._refused_outcomes(stage, f"SELECT {texts} FROM ({rows})", names)))
             return _put(hand, target, stage), stage.collapsed(), refused
         finally:
             stage.close()

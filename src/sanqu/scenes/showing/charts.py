@@ -209,6 +209,8 @@ def _points(block: Block, rows: Sequence[Row], lang: Lang) -> Option:
     known = [one["value"][2] for one in data if isinstance(one["value"][2], float)]
     ways = _ways(block, rows)
     return {
+        # Hundreds of points that glide to their new places every few seconds keep a processor busy, and nobody sees them glide.
+        "animation": len(data) <= MOST_GLIDING,
         "geo": {**_ground("city"), "roam": True, "silent": True, **(_near(ways) if ways else {})},
         "series": [{"type": "scatter", "coordinateSystem": "geo", "data": data, "name": _unit(block, lang), "itemStyle": {"opacity": 0.85}}, *ways],
         **({"visualMap": {**_shades(known), "dimension": 2}} if known else {}),
@@ -271,6 +273,7 @@ def _gauge(block: Block, rows: Sequence[Row], lang: Lang) -> Option:
     return {"tooltip": {"show": False}, "series": [series]}
 
 
+MOST_GLIDING = 100
 DRAWN: Mapping[str, Callable[[Block, list[Row], Lang], Option]] = {
     "line": _xy, "bar": _xy, "area": _xy, "pie": _pie, "sankey": _sankey, "graph": _graph, "radar": _radar, "heat": _heat, "map": _map, "gauge": _gauge,
 }  # fmt: skip
