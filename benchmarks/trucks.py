@@ -146,7 +146,7 @@ def _alarm(page: Page, load: Load, number: int) -> float:
     # A truck speaks ten times a second: the wait begins when its bed is up, and has a tenth of a second of waiting for its word in it.
     truck, began = (number * 37 + 11) % TRUCKS, time.monotonic()
     load.dumping = {truck}
-    page.locator(f"[data-block=alarms] >> text=/T{truck} of /").first.wait_for(timeout=60_000)
+    page.wait_for_function(f"() => document.querySelector('[data-block=alarms]').textContent.includes('T{truck} of ')", polling=20, timeout=60_000)
     load.dumping = set()
     return time.monotonic() - began
 

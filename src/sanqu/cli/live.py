@@ -1,4 +1,4 @@
-"""`sanqu live`: live lines, deliveries to subscribers, rules of scenes as their data move, in a process of their own; start as many as needed."""
+"""`sanqu live`: live lines and deliveries to subscribers, in a process of their own; start as many as needed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from sanqu.cli.logs import log_here
 from sanqu.cli.opening import open_city
 from sanqu.cli.worker import die_with
 from sanqu.lines.live.process import flow
-from sanqu.scenes.heeding import heeding
 from sanqu.sharing.subscribers.deliver import delivering
 
 app = typer.Typer(add_completion=False)
@@ -23,12 +22,12 @@ def live(
     home: Annotated[Path | None, typer.Option(help="数据文件夹 · the city's folder")] = None,
     parent: Annotated[int, typer.Option(hidden=True)] = 0,
 ) -> None:
-    """只做实时专线 · Gather and carry live lines, deliver to subscribers, look at rules of scenes; start as many as needed, each line is one process's at a time.
+    """只做实时专线 · Gather and carry live lines, deliver to subscribers; start as many as needed, each line is one process's at a time.
 
     例 · e.g.  SANQU_DATABASE_URL=postgresql://… SANQU_NATS_URL=nats://… sanqu live
     """
     log_here()
     if parent:
         threading.Thread(target=die_with, args=(parent,), daemon=True).start()
-    with open_city(home) as city, delivering(city), heeding(city):
+    with open_city(home) as city, delivering(city):
         flow(city)

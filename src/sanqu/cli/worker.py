@@ -1,4 +1,4 @@
-"""`sanqu worker`: background work in a process of its own, on as many machines as needed."""
+"""`sanqu worker`: background work, and rules of scenes as their data move, in a process of its own, on as many machines as needed."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 import signal
 import threading
 import time
+from contextlib import nullcontext
 from importlib import import_module
 from pathlib import Path
 from typing import Annotated
@@ -15,6 +16,7 @@ import typer
 from sanqu.cli.logs import log_here
 from sanqu.cli.opening import open_city
 from sanqu.ground.jobs import work
+from sanqu.scenes.heeding import heeding
 
 app = typer.Typer(add_completion=False)
 
@@ -83,5 +85,6 @@ def worker(
     if parent:
         threading.Thread(target=die_with, args=(parent,), daemon=True).start()
     register_jobs()
-    with open_city(home) as city:
+    # Rules of scenes are looked at here as their data move, not beside the lines: those are not to wait for them.
+    with open_city(home) as city, nullcontext() if until_idle else heeding(city):
         work(city, until_idle=until_idle)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 import orjson
@@ -80,9 +81,8 @@ class Watch:
 
     async def _run(self) -> None:
         names = frozenset(name for tables in self._tables.values() for name in tables)
-        scene, personal = self._reader.stage.name, [part.id for part in self._reader.page.parts if isinstance(part, Block) and part.component in PERSONAL]
-        topics = (*(f"lake.write.{name}" for name in names), f"scenes.alarms.{scene}") if personal or names else ("lake.write.",)
-        async with hub_of(self._reader.city).listen(topics, lambda message: message.get("dataset") in names or (bool(personal) and message.get("scene") == scene)) as listening:
+        topics = tuple(f"lake.write.{name}" for name in names) or ("lake.write.",)
+        async with hub_of(self._reader.city).listen(topics, lambda message: message.get("dataset") in names) as listening, self._telling_of_alarms():
             # What was written between the page and this moment.
             await self._look(live_parts(self._reader), {})
             drawn = time.monotonic()
@@ -91,16 +91,30 @@ class Watch:
                 changed: dict[str, int] = {}
                 until = max(time.monotonic() + GATHER_SECONDS, drawn + self._reader.page.pace)
                 while message is not None:
-                    if "dataset" in message:
-                        changed[str(message["dataset"])] = int(message.get("snapshot") or 0)
-                    else:
-                        self._look_again(personal)
+                    changed[str(message["dataset"])] = int(message.get("snapshot") or 0)
                     message = await listening.next(max(0.0, until - time.monotonic()))
                 if await self._law_moved():
                     return
                 if changed:
                     drawn = time.monotonic()
                     await self._look(self._showing(frozenset(changed)), changed)
+
+    @asynccontextmanager
+    async def _telling_of_alarms(self) -> AsyncIterator[None]:
+        """Meanwhile, whoever is shown alarms is told of new ones at once, whatever is being drawn."""
+        personal = [part.id for part in self._reader.page.parts if isinstance(part, Block) and part.component in PERSONAL]
+        hearing = asyncio.create_task(self._hear_alarms(personal)) if personal else None
+        try:
+            yield
+        finally:
+            if hearing is not None:
+                hearing.cancel()
+
+    async def _hear_alarms(self, ids: list[str]) -> None:
+        async with hub_of(self._reader.city).listen(f"scenes.alarms.{self._reader.stage.name}") as listening:
+            while True:
+                if await listening.next(QUIET_SECONDS) is not None:
+                    self._look_again(ids)
 
     def _look_again(self, ids: list[str]) -> None:
         """Let each viewer look at blocks by their own rights."""
