@@ -19,7 +19,7 @@ from sanqu.lines.live.envelope import AT, CHANGES, FORM, TERMINALS, TOO_DEEP, TR
 from sanqu.lines.live.fit import filled_by
 from sanqu.lines.live.jt808 import custom_items
 from sanqu.lines.live.positions import Position
-from sanqu.lines.live.rows import Matcher, cell_text, text_table
+from sanqu.lines.live.rows import Matcher, cell_text, natives, text_table
 from sanqu.lines.live.steps import Steps, input_contract
 from sanqu.lines.live.tap import Message
 from sanqu.lines.quarantine import Refusal, keep_refusals
@@ -47,6 +47,17 @@ class Shape:
     matcher: Matcher
     checks: Checks
     keys: Checks | None
+    # The checks for rows that bring some items with their types, by which.
+    typed: dict[frozenset[str], Checks] = field(default_factory=dict)
+
+    def checks_for(self, typed: frozenset[str]) -> Checks:
+        """The checks where the items `typed` came with their types."""
+        if not typed:
+            return self.checks
+        if typed not in self.typed:
+            columns = {name: f"c{index}" for index, name in enumerate(self.contract.names)}
+            self.typed[typed] = compile_checks(self.contract, columns, typed=typed)
+        return self.typed[typed]
 
     @classmethod
     def of(cls, line: Line, target: Contract, beside: Sequence[Contract] = ()) -> Shape:
@@ -227,8 +238,9 @@ class Work:
         """Check every row; those with faults are refusals of the portion from here on."""
         self._complete_parts()
         shape = self.portion.shape
-        self._puts = self._stage(shape.contract, shape.checks, lambda op: op != "drop", "p")
-        self._drops = self._stage(shape.keys.contract, shape.keys, lambda op: op == "drop", "d") if shape.keys else None
+        native = {} if any(row.op != "put" for row in self.portion.rows) else natives(shape.contract, shape.matcher, [row.values for row in self.portion.rows])
+        self._puts = self._stage(shape.contract, shape.checks_for(frozenset(native)), lambda op: op != "drop", "p", native)
+        self._drops = self._stage(shape.keys.contract, shape.keys, lambda op: op == "drop", "d", {}) if shape.keys else None
         self._collapse()
         if self._puts is not None:
             self._puts.find_late_faults(self.city, self.portion.line.mode)
@@ -294,12 +306,14 @@ class Work:
         found = self.duck.execute(f"SELECT {columns} FROM {table_of(contract.name)} WHERE {match}", list(key)).fetchone()
         return None if found is None else [cell_text(value) for value in found]
 
-    def _stage(self, contract: Contract, checks: Checks, wanted: Callable[[str], bool], mark: str) -> Stage | None:
+    def _stage(self, contract: Contract, checks: Checks, wanted: Callable[[str], bool], mark: str, native: Mapping[str, pa.Array]) -> Stage | None:
         names = self.portion.shape.contract.names
         picked = [(number, row) for number, row in enumerate(self.portion.rows) if wanted(row.op)]
         if not picked:
             return None
         table = text_table([row.cells for _, row in picked], len(names))
+        for item, column in native.items():
+            table = table.set_column(names.index(item), f"c{names.index(item)}", column)
         name = f"{self._name}{mark}"
         self.duck.register(name, table)
         stage = Stage(self.duck, contract)

@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 import pyarrow as pa  # type: ignore[import-untyped]
 
-from sanqu.lake import Field
+from sanqu.lake import Contract, Field
 from sanqu.lines.binding import folded
 
 
@@ -69,6 +69,33 @@ def text_table(cells: Iterable[Sequence[str | None]], width: int) -> pa.Table:
     """Text columns `c0`, `c1`, … as the checks take them."""
     columns = list(zip(*cells, strict=True)) or [()] * width
     return pa.table([_texts(column) for column in columns], names=[f"c{index}" for index in range(width)])
+
+
+# What a JSON value must be for an item to take it as it is.
+_NATIVE: dict[str, tuple[frozenset[type], pa.DataType]] = {
+    "number": (frozenset({int, float}), pa.float64()), "integer": (frozenset({int}), pa.int64()), "boolean": (frozenset({bool}), pa.bool_()),
+}  # fmt: skip
+
+
+def natives(contract: Contract, matcher: Matcher, rows: Sequence[Mapping[str, Any]]) -> dict[str, pa.Array]:
+    """The columns whose values all came with the type of their item, so that nobody reads them from text again."""
+    shapes = {tuple(row) for row in rows}
+    if len(shapes) != 1:
+        return {}
+    keys = matcher.keys_of(shapes.pop())
+    found: dict[str, pa.Array] = {}
+    for item, key in zip(contract.fields, keys, strict=True):
+        wanted = _NATIVE.get(item.type)
+        if wanted is None or key is None or contract.missingValues not in ((), ("",)):
+            continue
+        values = [row[key] for row in rows]
+        if {type(value) for value in values} - {type(None)} <= wanted[0]:
+            try:
+                found[item.name] = pa.array(values, wanted[1])
+            except (pa.ArrowInvalid, OverflowError):
+                # A whole number that is larger than the lake's: it is refused as text is.
+                continue
+    return found
 
 
 def _texts(column: Sequence[str | None]) -> pa.Array:
