@@ -15,6 +15,8 @@ MOST_POINTS = 5000
 # More names than these are thinned out on the axis.
 FEW_NAMES = 7
 MOST_SLICES = 12
+# More points than these do not glide to new places; a map is shown nearer where all points lie within so many degrees.
+MOST_GLIDING, SMALL_DEGREES = 100, 0.5
 
 
 def chart_of(block: Block, rows: Sequence[Row], lang: Lang) -> Option:
@@ -201,7 +203,7 @@ def _points(block: Block, rows: Sequence[Row], lang: Lang) -> Option:
     data: list[Option] = [
         {
             "name": _text(row[name]) if name else "", "value": [_number(row[lon]), _number(row[lat]), _number(row[value]) if value else None],
-            "symbolSize": 6 + 22 * (sizes[place] / most) ** 0.5 if size else 9,
+            "symbolSize": 6 + 22 * (sizes[place] / most) ** 0.5 if size else 5 if block.options.get("path") else 9,
         }
         for place, row in enumerate(rows)
         if _number(row[lon]) is not None and _number(row[lat]) is not None
@@ -211,7 +213,7 @@ def _points(block: Block, rows: Sequence[Row], lang: Lang) -> Option:
     return {
         # Hundreds of points that glide to their new places every few seconds keep a processor busy, and nobody sees them glide.
         "animation": len(data) <= MOST_GLIDING,
-        "geo": {**_ground("city"), "roam": True, "silent": True, **(_near(ways) if ways else {})},
+        "geo": {**_ground("city"), "roam": True, "silent": True, **_near([one["value"][:2] for one in data])},
         "series": [{"type": "scatter", "coordinateSystem": "geo", "data": data, "name": _unit(block, lang), "itemStyle": {"opacity": 0.85}}, *ways],
         **({"visualMap": {**_shades(known), "dimension": 2}} if known else {}),
     }  # fmt: skip
@@ -232,12 +234,13 @@ def _ways(block: Block, rows: Sequence[Row]) -> list[Option]:
     return [{"type": "lines", "coordinateSystem": "geo", "polyline": True, "data": data, "effect": runner, "lineStyle": {"width": 2, "opacity": 0.55}}]
 
 
-def _near(ways: Sequence[Option]) -> Option:
-    """The part of the map on which ways lie."""
-    points = [point for way in ways for one in way["data"] for point in one["coords"]]
-    low, high = [min(p[n] for p in points) for n in (0, 1)], [max(p[n] for p in points) for n in (0, 1)]
+def _near(points: Sequence[Sequence[float]]) -> Option:
+    """The part of the map on which the points lie, where that is a small one."""
+    if len(points) < 2:
+        return {}
+    low, high = [min(point[n] for point in points) for n in (0, 1)], [max(point[n] for point in points) for n in (0, 1)]
     span = max(high[0] - low[0], high[1] - low[1], 0.02)
-    return {"center": [(low[0] + high[0]) / 2, (low[1] + high[1]) / 2], "zoom": max(1.0, min(40.0, 0.9 / span))}
+    return {"center": [(low[0] + high[0]) / 2, (low[1] + high[1]) / 2], "zoom": min(40.0, 0.9 / span)} if span < SMALL_DEGREES else {}
 
 
 def _shapes(block: Block, rows: Sequence[Row]) -> Option:
@@ -273,7 +276,6 @@ def _gauge(block: Block, rows: Sequence[Row], lang: Lang) -> Option:
     return {"tooltip": {"show": False}, "series": [series]}
 
 
-MOST_GLIDING = 100
 DRAWN: Mapping[str, Callable[[Block, list[Row], Lang], Option]] = {
     "line": _xy, "bar": _xy, "area": _xy, "pie": _pie, "sankey": _sankey, "graph": _graph, "radar": _radar, "heat": _heat, "map": _map, "gauge": _gauge,
 }  # fmt: skip

@@ -49,8 +49,8 @@ def view_of(block: Block, told: Mapping[str, str]) -> View:
 
 
 def columns_of(block: Block, outcome: Outcome) -> tuple[str, ...]:
-    """The columns that a table shows."""
-    return block.columns("columns") or tuple(outcome.columns)
+    """The columns that a table shows; of a pair for two languages (`name`, `name_en`) the one that says both."""
+    return block.columns("columns") or tuple(name for name in outcome.columns if not (name.endswith("_en") and name.removesuffix("_en") in outcome.columns))
 
 
 def chosen_rows(block: Block, outcome: Outcome, view: View) -> list[Mapping[str, Any]]:

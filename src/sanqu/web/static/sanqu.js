@@ -72,6 +72,9 @@ async function draw(box) {
 function redraw(box) {
   const { map, links, ...rest } = JSON.parse(box.querySelector("script[type='application/json']").textContent);
   if (map && map.shapes) window.echarts.registerMap(map.name, map.shapes);
+  // Who has moved the map nearer goes on looking there.
+  const held = rest.geo && box.sanquChart.getOption().geo;
+  if (held && held[0] && held[0].center) Object.assign(rest.geo, { center: held[0].center, zoom: held[0].zoom });
   box.sanquChart.setOption(dressed(rest), { notMerge: true });
 }
 window.sanqu = { dress, redraw };
