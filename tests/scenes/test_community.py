@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
 
 from sanqu.cases.timers import fire_timers
 from sanqu.cases.work import complete_task, tasks_for
@@ -12,39 +11,16 @@ from sanqu.ground.clock import now
 from sanqu.ground.packs import find_pack, read_pack
 from sanqu.ground.people.askers import PUBLIC, SYSTEM, Asker, Role
 from sanqu.ground.people.units import save_units
-from sanqu.lines.keeping import save_line
-from sanqu.lines.records import Line
-from sanqu.lines.run import run_line
 from sanqu.scenes.installing import install
-from sanqu.scenes.keeping import Installed, woven_of
-from sanqu.scenes.models import expand
 from sanqu.scenes.package import find_scene, open_scene
 from sanqu.scenes.refreshing import refresh_all
 from sanqu.scenes.rules import list_alarms
 from sanqu.scenes.showing.asking import Asking, Reader, params_of
 from sanqu.scenes.showing.blocks import draw
 from sanqu.scenes.showing.stages import stage_of
-from sanqu.sharing.door import Question, ask
+from tests.scenes.dirt import alarmed, feed, rows
 
 FIGURES = "SELECT measure, sum(top) AS top, sum(bottom) AS bottom FROM shares WHERE measure <> 'answered' GROUP BY measure ORDER BY measure"
-
-
-def rows(city: City, one: Installed, sql: str) -> list[tuple[Any, ...]]:
-    return [tuple(row.values()) for row in ask(city, SYSTEM, Question(expand(woven_of(city, one), sql), "test")).table.to_pylist()]
-
-
-def feed(city: City, dataset: str, text: str) -> int:
-    """Bring rows by a line; gives how many wait in quarantine."""
-    inbox = city.settings.home / "inbox"
-    inbox.mkdir(exist_ok=True)
-    (inbox / f"{dataset}.csv").write_text(text)
-    line = {"name": f"dirt-{dataset}", "title": {"zh": "脏数据"}, "dataset": dataset, "mode": "upsert", "source": {"kind": "file", "path": str(inbox / f"{dataset}.csv")}}
-    save_line(city, Line.from_descriptor(line), SYSTEM)
-    return run_line(city, f"dirt-{dataset}").counts.quarantined
-
-
-def keys(city: City, rule: str) -> set[str]:
-    return {alarm.key.split("\x1f")[0] for alarm in list_alarms(city, SYSTEM, "community", rule, only_open=True, limit=500)[0]}
 
 
 def test_dirt_changes_no_figure_and_a_call_climbs_until_somebody_answers(town: City) -> None:
@@ -53,7 +29,7 @@ def test_dirt_changes_no_figure_and_a_call_climbs_until_somebody_answers(town: C
     one = install(town, SYSTEM, open_scene(find_scene("community")), samples=True, steward="3308")
     refresh_all(town)
     figures, plan = rows(town, one, FIGURES), "SELECT sum(due), sum(done), sum(missed) FROM plan"
-    due, before = rows(town, one, plan), {rule: keys(town, rule) for rule in ("two-households", "visit-cannot-be", "device-of-nobody", "overspent", "call")}
+    due, before = rows(town, one, plan), {rule: alarmed(town, "community", rule) for rule in ("two-households", "visit-cannot-be", "device-of-nobody", "overspent", "call")}
     [(person, household, place, worker)] = rows(town, one, "SELECT c.person, p.household, p.place, c.worker FROM care AS c JOIN persons AS p ON p.person = c.person WHERE c.now_in_care AND p.households = 1 ORDER BY c.person LIMIT 1")
     [(other,)] = rows(town, one, f"SELECT household FROM community_households WHERE place <> '{place}' ORDER BY household LIMIT 1")
     [(helper, has)] = rows(town, one, "SELECT person, max_by(balance, happened) FROM ledger GROUP BY person ORDER BY person LIMIT 1")
@@ -72,7 +48,7 @@ def test_dirt_changes_no_figure_and_a_call_climbs_until_somebody_answers(town: C
     refresh_all(town)
 
     assert rows(town, one, FIGURES) == figures and rows(town, one, plan) == due
-    found = {rule: keys(town, rule) - before[rule] for rule in before}
+    found = {rule: alarmed(town, "community", rule) - before[rule] for rule in before}
     assert found == {"two-households": {person}, "visit-cannot-be": {"X1", "X2", "X4"}, "device-of-nobody": {"D-ghost", "D-wild"}, "overspent": {"E-all"}, "call": {"D-mine", "D-wild"}}
     assert rows(town, one, f"SELECT household, households FROM persons WHERE person = '{person}'") == [(household, 2)]
     assert rows(town, one, "SELECT signals, unit FROM incidents WHERE device IN ('D-mine', 'D-wild') ORDER BY device") == [(3, place), (1, "3308")]

@@ -2,39 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from sanqu.cases.start import start_case
 from sanqu.cases.work import complete_task, tasks_for
 from sanqu.ground.city import City
 from sanqu.ground.packs import find_pack, read_pack
 from sanqu.ground.people.askers import SYSTEM, Asker, Role
 from sanqu.ground.people.units import save_units
-from sanqu.lines.keeping import save_line
-from sanqu.lines.quarantine import count_quarantine
-from sanqu.lines.records import Line
-from sanqu.lines.run import run_line
 from sanqu.scenes.installing import install
-from sanqu.scenes.keeping import Installed, woven_of
-from sanqu.scenes.models import expand
 from sanqu.scenes.package import find_scene, open_scene
 from sanqu.scenes.refreshing import refresh_all
 from sanqu.scenes.rules import list_alarms
-from sanqu.sharing.door import Question, ask
-
-
-def rows(city: City, one: Installed, sql: str) -> list[tuple[Any, ...]]:
-    return [tuple(row.values()) for row in ask(city, SYSTEM, Question(expand(woven_of(city, one), sql), "test")).table.to_pylist()]
-
-
-def put(city: City, dataset: str, text: str) -> int:
-    """Rows through a line; gives how many wait in quarantine."""
-    inbox = city.settings.home / "inbox"
-    inbox.mkdir(exist_ok=True)
-    (inbox / f"{dataset}.csv").write_text(text)
-    save_line(city, Line.from_descriptor({"name": f"dirt-{dataset}", "title": {"zh": "脏数据"}, "dataset": dataset, "mode": "upsert", "source": {"kind": "file", "path": str(inbox / f"{dataset}.csv")}}), SYSTEM)
-    run_line(city, f"dirt-{dataset}")
-    return count_quarantine(city, line=f"dirt-{dataset}", state="waiting")
+from tests.scenes.dirt import feed, rows
 
 
 def alarms(city: City, rule: str) -> list[str]:
@@ -68,15 +46,15 @@ def test_nobody_is_paid_by_mistake_and_nobody_refused_in_silence(town: City) -> 
 
     # Negative people, a figure that is none, an industry that is none; figures that are missing; a budget that is cut below what was used; dates the wrong way round.
     [(firm, *_)] = rows(town, one, "SELECT e.firm FROM entitlements AS e WHERE e.rule = 'P01-2' AND e.met AND NOT EXISTS (SELECT 1 FROM firm_grants AS g WHERE g.firm = e.firm AND g.policy = 'P01' AND g.year = 2025) ORDER BY e.firm LIMIT 1")
-    assert put(town, "firm-years", f"firm,year,employees,revenue,rnd\nQF0001,2025,-3,100,1\nQF0002,2025,5,abc,1\nQF0003,,5,1,1\n{firm},2025,50,5000,\n") == 3
-    assert put(town, "firm-register", "firm,name,industry,county\nX1,没有的行业,炼金业,柯城区\n") == 1
+    assert feed(town, "firm-years", f"firm,year,employees,revenue,rnd\nQF0001,2025,-3,100,1\nQF0002,2025,5,abc,1\nQF0003,,5,1,1\n{firm},2025,50,5000,\n") == 3
+    assert feed(town, "firm-register", "firm,name,industry,county\nX1,没有的行业,炼金业,柯城区\n") == 1
     head = "policy,year,title,department,grp,budget,priority,way,begins,ends\n"
-    assert put(town, "firm-policies", f"{head}P01,2025,研发投入奖补,3308-kjj,research,1000,research,免申即享,2026-01-01,2030-12-31\nP08,2025,小微贷款贴息,3308-jrb,finance,300,small,免申即享,2026-12-31,2026-01-01\nP99,2025,没有规则,3308-jxj,nowhere,100,credit,免申即享,2026-01-01,2030-12-31\nP02,2025,高企,3308-kjj,research,-5,credit,免申即享,2026-01-01,2030-12-31\n") == 1
+    assert feed(town, "firm-policies", f"{head}P01,2025,研发投入奖补,3308-kjj,research,1000,research,免申即享,2026-01-01,2030-12-31\nP08,2025,小微贷款贴息,3308-jrb,finance,300,small,免申即享,2026-12-31,2026-01-01\nP99,2025,没有规则,3308-jxj,nowhere,100,credit,免申即享,2026-01-01,2030-12-31\nP02,2025,高企,3308-kjj,research,-5,credit,免申即享,2026-01-01,2030-12-31\n") == 1
 
     # Yuan for 10,000 yuan: unknown, not rich.
     [(rich, told)] = rows(town, one, "SELECT p.firm, p.revenue FROM profile AS p JOIN entitlements AS e ON e.firm = p.firm AND e.rule = 'P06-1' AND e.met WHERE p.revenue_before > 0 ORDER BY p.firm LIMIT 1")
-    put(town, "firm-years", f"firm,year,employees,revenue,rnd\n{rich},2025,30,{told * 10000},10\n")
-    put(town, "firm-policy-groups", "grp,title,rule,cap\njobs,稳岗扩岗,cap,\n")
+    feed(town, "firm-years", f"firm,year,employees,revenue,rnd\n{rich},2025,30,{told * 10000},10\n")
+    feed(town, "firm-policy-groups", "grp,title,rule,cap\njobs,稳岗扩岗,cap,\n")
 
     # The same request twice.
     for _ in range(2):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from sanqu.cases.history import find_case
 from sanqu.cases.start import start_case
 from sanqu.cases.work import complete_task, tasks_for
@@ -11,39 +9,13 @@ from sanqu.ground.city import City
 from sanqu.ground.i18n import Text
 from sanqu.ground.people.askers import SYSTEM, Asker, Role
 from sanqu.ground.people.units import Unit, save_units
-from sanqu.lines.keeping import save_line
-from sanqu.lines.quarantine import count_quarantine
-from sanqu.lines.records import Line
-from sanqu.lines.run import run_line
 from sanqu.scenes.installing import install
-from sanqu.scenes.keeping import Installed, woven_of
-from sanqu.scenes.models import expand
 from sanqu.scenes.package import find_scene, open_scene
 from sanqu.scenes.refreshing import refresh_all
-from sanqu.scenes.rules import list_alarms
-from sanqu.sharing.door import Question, ask
+from tests.scenes.dirt import alarmed, feed, rows
 
 SEASON = "2026-2"
 STATES = f"SELECT plot, scheme, amount, state, why FROM subsidies WHERE season = '{SEASON}' AND scheme = 'soil'"
-
-
-def rows(city: City, one: Installed, sql: str) -> list[tuple[Any, ...]]:
-    return [tuple(row.values()) for row in ask(city, SYSTEM, Question(expand(woven_of(city, one), sql), "test")).table.to_pylist()]
-
-
-def feed(city: City, dataset: str, text: str) -> int:
-    """Carry rows into a dataset; gives how many were refused."""
-    inbox = city.settings.home / "inbox"
-    inbox.mkdir(exist_ok=True)
-    (inbox / f"{dataset}.csv").write_text(text)
-    line = f"dirt-{dataset}"
-    save_line(city, Line.from_descriptor({"name": line, "title": {"zh": "脏数据"}, "dataset": dataset, "mode": "upsert", "source": {"kind": "file", "path": str(inbox / f"{dataset}.csv")}}), SYSTEM)
-    assert run_line(city, line).cause is None
-    return count_quarantine(city, line=line, state="waiting")
-
-
-def alarmed(city: City, rule: str) -> set[str]:
-    return {alarm.key.split("\x1f")[0] for alarm in list_alarms(city, SYSTEM, "grain", rule, only_open=True, limit=200)[0]}
 
 
 def test_what_is_drawn_or_claimed_wrongly_is_named_and_nobody_is_paid_for_it(town: City) -> None:
@@ -82,9 +54,9 @@ def test_what_is_drawn_or_claimed_wrongly_is_named_and_nobody_is_paid_for_it(tow
     assert after["X3"][1:] == ("held", "outside") and after["X4"][1:] == after[under][1:] == ("held", "overlap")
     assert after[taken][1:] == ("held", "two-claim") and after["L213201-20"][1:] == ("held", "objection")
     assert {plot: after[plot][:2] for plot in before if plot not in (under, taken, "L213201-20")} == {plot: before[plot] for plot in before if plot not in (under, taken, "L213201-20")}
-    assert {"X1", "X2", "X5"} <= alarmed(town, "drawn-wrongly") and "X3" in alarmed(town, "outside")
-    assert {"F1", "F2"} == alarmed(town, "seen-in-future") and under not in alarmed(town, "other-use") and alarmed(town, "seen-nowhere") == {"F3"}
-    assert alarmed(town, "paid-twice") == {paid} and taken in alarmed(town, "two-claim")
+    assert {"X1", "X2", "X5"} <= alarmed(town, "grain", "drawn-wrongly") and "X3" in alarmed(town, "grain", "outside")
+    assert {"F1", "F2"} == alarmed(town, "grain", "seen-in-future") and under not in alarmed(town, "grain", "other-use") and alarmed(town, "grain", "seen-nowhere") == {"F3"}
+    assert alarmed(town, "grain", "paid-twice") == {paid} and taken in alarmed(town, "grain", "two-claim")
     assert rows(town, one, f"SELECT count(*) FROM grain_objections WHERE state = 'open' AND plot = '{taken}'") == [(1,)]
 
     # A proof is checked by another person than the one who brought it.
@@ -110,4 +82,4 @@ def test_what_is_drawn_or_claimed_wrongly_is_named_and_nobody_is_paid_for_it(tow
     assert rows(town, one, held_for)[0][0] > 0
     act(first, case=mistaken, verdict="mistake", spot_photo="p6")
     refresh_all(town)
-    assert rows(town, one, held_for) == [(0,)] and not {plot, other} & alarmed(town, "other-use")
+    assert rows(town, one, held_for) == [(0,)] and not {plot, other} & alarmed(town, "grain", "other-use")

@@ -9,33 +9,13 @@ from sanqu.ground.city import City
 from sanqu.ground.packs import find_pack, read_pack
 from sanqu.ground.people.askers import SYSTEM, Asker, Role
 from sanqu.ground.people.units import save_units
-from sanqu.lines.keeping import save_line
-from sanqu.lines.quarantine import count_quarantine
-from sanqu.lines.records import Line
-from sanqu.lines.run import run_line
 from sanqu.scenes.installing import install
-from sanqu.scenes.keeping import Installed, woven_of
-from sanqu.scenes.models import expand
 from sanqu.scenes.package import find_scene, open_scene
 from sanqu.scenes.refreshing import refresh_all
 from sanqu.scenes.rules import list_alarms
-from sanqu.sharing.door import Question, ask
+from tests.scenes.dirt import feed, rows
 
 TRACKED = "SELECT round(sum(amount), 4), sum(large) FROM tracked WHERE year <= 2025"
-
-
-def rows(city: City, one: Installed, sql: str) -> list[tuple[Any, ...]]:
-    return [tuple(row.values()) for row in ask(city, SYSTEM, Question(expand(woven_of(city, one), sql), "test")).table.to_pylist()]
-
-
-def put(city: City, dataset: str, text: str) -> int:
-    """Rows through a line; gives how many wait in quarantine."""
-    inbox = city.settings.home / "inbox"
-    inbox.mkdir(exist_ok=True)
-    (inbox / f"{dataset}.csv").write_text(text)
-    save_line(city, Line.from_descriptor({"name": f"dirt-{dataset}", "title": {"zh": "脏数据"}, "dataset": dataset, "mode": "upsert", "source": {"kind": "file", "path": str(inbox / f"{dataset}.csv")}}), SYSTEM)
-    run_line(city, f"dirt-{dataset}")
-    return count_quarantine(city, line=f"dirt-{dataset}", state="waiting")
 
 
 def alarms(city: City, rule: str) -> list[str]:
@@ -65,12 +45,12 @@ def test_nothing_is_counted_twice_or_in_yuan_and_both_sides_add_up(town: City) -
 
     # Negative amounts, dates that are none, a county that is none; a project of two counties by its name; one in yuan; milestones out of order.
     head = "project,name,credit_code,county,park,link,digital,signed,investment,land,energy,promised_output,promised_tax\n"
-    assert put(town, "invest-projects", f"{head}B1,负数,,柯城区,P01,IC01,true,2024-01-01,-5,,,,\nB2,没有日期,,柯城区,P01,IC01,true,,5,,,,\nB3,没有的县,,绍兴,P01,IC01,true,2024-01-01,5,,,,\nXM900,{name},,江山市,P05,IC01,true,2025-03-03,{amount},,,,\nXM901,样例大项目,91330800MA00000001,衢江区,P04,IC01,true,2024-03-03,1500000000,300,9000,180000,8000\nXM902,以亿元填报,,衢江区,P04,IC01,true,2024-03-03,12,300,9000,180000,8000\n") == 3
-    put(town, "invest-milestones", "project,seq,milestone,due,done\nXM901,1,签约,2024-03-03,2024-03-03\nXM901,2,落地,2024-02-01,2024-02-01\n")
+    assert feed(town, "invest-projects", f"{head}B1,负数,,柯城区,P01,IC01,true,2024-01-01,-5,,,,\nB2,没有日期,,柯城区,P01,IC01,true,,5,,,,\nB3,没有的县,,绍兴,P01,IC01,true,2024-01-01,5,,,,\nXM900,{name},,江山市,P05,IC01,true,2025-03-03,{amount},,,,\nXM901,样例大项目,91330800MA00000001,衢江区,P04,IC01,true,2024-03-03,1500000000,300,9000,180000,8000\nXM902,以亿元填报,,衢江区,P04,IC01,true,2024-03-03,12,300,9000,180000,8000\n") == 3
+    feed(town, "invest-milestones", "project,seq,milestone,due,done\nXM901,1,签约,2024-03-03,2024-03-03\nXM901,2,落地,2024-02-01,2024-02-01\n")
     # Weights of 105; shares of 1.1 in one enclave, whose next quarter then is not settled.
-    put(town, "invest-criteria", "criterion,title,weight,zero_at,full_at\nsize,投资规模,20,0.5,10\n")
-    put(town, "invest-sharing", "enclave,item,above,home_share,host_share\nF1,税收,0,0.6,0.5\n")
-    put(town, "invest-enclave-figures", "enclave,period,item,amount\n" + "".join(f"{enclave},2026Q4,{item},1000001.01\n" for enclave in ("F1", "F2") for item in ("税收", "成本")))
+    feed(town, "invest-criteria", "criterion,title,weight,zero_at,full_at\nsize,投资规模,20,0.5,10\n")
+    feed(town, "invest-sharing", "enclave,item,above,home_share,host_share\nF1,税收,0,0.6,0.5\n")
+    feed(town, "invest-enclave-figures", "enclave,period,item,amount\n" + "".join(f"{enclave},2026Q4,{item},1000001.01\n" for enclave in ("F1", "F2") for item in ("税收", "成本")))
     cases = rows(town, one, "SELECT count(*) FROM invest_admissions WHERE state = 'open'")
     refresh_all(town)
     assert rows(town, one, TRACKED) == [before] and any("reported twice" in text or "same company" in text for text in alarms(town, "counted-twice"))

@@ -90,6 +90,9 @@ def test_positions_make_the_same_spells_however_they_are_cut_and_dirt_is_named(t
     }  # fmt: skip
     # One fast position is a slip and no speeding; a clock of the future moves nothing.
     assert rows(town, "truck-now", "SELECT moment, speed FROM {} WHERE truck = 'T4'") == [(EIGHT + timedelta(seconds=70), 30.0)]
+    with town.db.connection() as conn:
+        # What is looked at once a minute was looked at when the scene was installed.
+        conn.execute("UPDATE scene_seen SET at = at - interval '2 minutes'")
     refresh_all(town)
     assert [alarm.message.en[:28] for alarm in list_alarms(town, SYSTEM, "muck-trucks", "clock")[0]] == ["1 positions of T4 are of the"]
     assert {alarm.body["truck"] for alarm in list_alarms(town, SYSTEM, "muck-trucks", "speeding")[0]} == {"T1", "T2", "T3"}

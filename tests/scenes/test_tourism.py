@@ -17,16 +17,12 @@ from sanqu.ground.i18n import Text
 from sanqu.ground.people.askers import SYSTEM, Asker, Role
 from sanqu.ground.people.units import Unit, save_units
 from sanqu.lines.keeping import line_of, save_line
-from sanqu.lines.quarantine import count_quarantine
-from sanqu.lines.records import Line
 from sanqu.lines.run import run_line
 from sanqu.scenes.installing import install
-from sanqu.scenes.keeping import Installed, woven_of
-from sanqu.scenes.models import expand
 from sanqu.scenes.package import find_scene, open_scene
 from sanqu.scenes.refreshing import refresh_all
 from sanqu.scenes.rules import list_alarms
-from sanqu.sharing.door import Question, ask
+from tests.scenes.dirt import alarmed, feed, rows
 
 PRESENT = "SELECT area, present, share, doubt, level FROM present"
 PARTNERS = [
@@ -63,25 +59,6 @@ def huangshan() -> Iterator[str]:
     yield f"http://127.0.0.1:{server.server_address[1]}"
     server.shutdown()
     server.server_close()
-
-
-def rows(city: City, one: Installed, sql: str) -> list[tuple[Any, ...]]:
-    return [tuple(row.values()) for row in ask(city, SYSTEM, Question(expand(woven_of(city, one), sql), "test")).table.to_pylist()]
-
-
-def feed(city: City, dataset: str, text: str) -> int:
-    """Carry rows into a dataset; gives how many were refused."""
-    inbox = city.settings.home / "inbox"
-    inbox.mkdir(exist_ok=True)
-    (inbox / f"{dataset}.csv").write_text(text)
-    line = f"dirt-{dataset}"
-    save_line(city, Line.from_descriptor({"name": line, "title": {"zh": "脏数据"}, "dataset": dataset, "mode": "upsert", "source": {"kind": "file", "path": str(inbox / f"{dataset}.csv")}}), SYSTEM)
-    assert run_line(city, line).cause is None
-    return count_quarantine(city, line=line, state="waiting")
-
-
-def alarmed(city: City, rule: str) -> set[str]:
-    return {alarm.key.split("\x1f")[0] for alarm in list_alarms(city, SYSTEM, "tourism", rule, only_open=True, limit=200)[0]}
 
 
 def test_counters_that_err_are_no_figure_and_a_partners_rows_come_by_its_line(town: City, huangshan: str) -> None:
@@ -132,5 +109,5 @@ def test_counters_that_err_are_no_figure_and_a_partners_rows_come_by_its_line(to
     assert after["SQS"][2:] == ["reset", "unknown"] and after["STM"][1] is None and after["STM"][3] == "no-capacity"
     # Twice, out of order, of the future, of no area: nobody else's figure moves.
     assert {area: said for area, said in after.items() if area not in ("KSJ", "SQS", "STM")} == {area: said for area, said in before.items() if area not in ("KSJ", "SQS", "STM")}
-    assert {"KSJ", "SQS"} <= alarmed(town, "doubtful") and alarmed(town, "clock-ahead") == {"NBD-1"} and alarmed(town, "gate-nowhere") == {"ZZ-1"} and "STM" in alarmed(town, "no-capacity")
+    assert {"KSJ", "SQS"} <= alarmed(town, "tourism", "doubtful") and alarmed(town, "tourism", "clock-ahead") == {"NBD-1"} and alarmed(town, "tourism", "gate-nowhere") == {"ZZ-1"} and "STM" in alarmed(town, "tourism", "no-capacity")
     assert dict(rows(town, one, "SELECT area, share FROM partners WHERE city = '黄山市' AND area IN ('黄山风景区', '齐云山')")) == {"黄山风景区": 95.0, "齐云山": None}

@@ -2,44 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from sanqu.ground.city import City
 from sanqu.ground.people.askers import SYSTEM
-from sanqu.lines.keeping import save_line
-from sanqu.lines.records import Line
-from sanqu.lines.run import run_line
 from sanqu.scenes.installing import install
-from sanqu.scenes.keeping import Installed, woven_of
-from sanqu.scenes.models import expand
 from sanqu.scenes.package import find_scene, open_scene
 from sanqu.scenes.refreshing import refresh_all
 from sanqu.scenes.rules import list_alarms
-from sanqu.sharing.door import Question, ask
-
-
-def rows(city: City, one: Installed, sql: str) -> list[tuple[Any, ...]]:
-    return [tuple(row.values()) for row in ask(city, SYSTEM, Question(expand(woven_of(city, one), sql), "test")).table.to_pylist()]
-
-
-def feed(city: City, dataset: str, text: str) -> int:
-    """Bring rows by a line; gives how many wait in quarantine."""
-    inbox = city.settings.home / "inbox"
-    inbox.mkdir(exist_ok=True)
-    (inbox / f"{dataset}.csv").write_text(text)
-    line = {"name": f"dirt-{dataset}", "title": {"zh": "脏数据"}, "dataset": dataset, "mode": "upsert", "source": {"kind": "file", "path": str(inbox / f"{dataset}.csv")}}
-    save_line(city, Line.from_descriptor(line), SYSTEM)
-    return run_line(city, f"dirt-{dataset}").counts.quarantined
-
-
-def keys(city: City, rule: str) -> set[str]:
-    return {alarm.key.split("\x1f")[0] for alarm in list_alarms(city, SYSTEM, "traffic", rule, only_open=True, limit=500)[0]}
+from tests.scenes.dirt import alarmed, feed, rows
 
 
 def test_dirt_changes_no_figure_and_no_cycle_is_negative(town: City) -> None:
     one = install(town, SYSTEM, open_scene(find_scene("traffic")), samples=True, steward="3308")
     refresh_all(town)
-    seen = {rule: keys(town, rule) for rule in ("detector-bad", "clock", "approach-blind", "no-cycle", "oversaturated")}
+    seen = {rule: alarmed(town, "traffic", rule) for rule in ("detector-bad", "clock", "approach-blind", "no-cycle", "oversaturated")}
     figures = "SELECT begins, round(travel_time_index, 9) AS tti, round(mean_speed, 9) AS speed, sections FROM congestion ORDER BY begins"
     before = rows(town, one, figures)
     rest = "SELECT junction, stage, green FROM webster WHERE junction NOT IN ('J02', 'J05') ORDER BY junction, stage"
@@ -56,7 +31,7 @@ def test_dirt_changes_no_figure_and_no_cycle_is_negative(town: City) -> None:
     assert feed(town, "traffic-counts", "detector,begins,volume,speed,occupancy\n" + "\n".join(bad) + "\n") == 5
     refresh_all(town)
     assert rows(town, one, figures) == before and rows(town, one, "SELECT strftime(at, '%m-%d %H:%M') FROM as_of") == [("11-20 08:35",)]
-    assert keys(town, "clock") - seen["clock"] == {"J01-1-S", "J01-1-U", "J01-2-S"} and keys(town, "detector-bad") - seen["detector-bad"] == {"GHOST-S"}
+    assert alarmed(town, "traffic", "clock") - seen["clock"] == {"J01-1-S", "J01-1-U", "J01-2-S"} and alarmed(town, "traffic", "detector-bad") - seen["detector-bad"] == {"GHOST-S"}
 
     # J02: all of its greens together are asked for more than there is. J05: both detectors of an approach stick; what they say counts nowhere.
     peak = [f"2026-11-20T{7 + m // 60:02}:{m % 60:02}:00" for m in range(15, 100, 5)]
@@ -68,6 +43,6 @@ def test_dirt_changes_no_figure_and_no_cycle_is_negative(town: City) -> None:
     assert total >= 1 and optimum is None and wanted == 150 and verdict == "oversaturated"
     assert rows(town, one, "SELECT green IS NULL, verdict_en FROM webster WHERE junction = 'J05'") == [(True, "blind")] * 2
     assert rows(town, one, rest) == plans and rows(town, one, "SELECT min(green) >= 7 FROM webster") == [(True,)]
-    assert keys(town, "no-cycle") == {"J02"} and keys(town, "approach-blind") - seen["approach-blind"] == {"J05-1"} and {"J05-1-S", "J05-1-U"} <= keys(town, "detector-bad")
-    assert {key for key in keys(town, "oversaturated") - seen["oversaturated"] if not key.startswith("J02")} == set()
+    assert alarmed(town, "traffic", "no-cycle") == {"J02"} and alarmed(town, "traffic", "approach-blind") - seen["approach-blind"] == {"J05-1"} and {"J05-1-S", "J05-1-U"} <= alarmed(town, "traffic", "detector-bad")
+    assert {key for key in alarmed(town, "traffic", "oversaturated") - seen["oversaturated"] if not key.startswith("J02")} == set()
     assert all(alarm.case_number for alarm in list_alarms(town, SYSTEM, "traffic", "approach-blind", only_open=True)[0])

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from sanqu.ground.city import City
 from sanqu.ground.people.askers import SYSTEM
 from sanqu.lines.keeping import save_line
@@ -11,19 +9,13 @@ from sanqu.lines.quarantine import count_quarantine
 from sanqu.lines.records import Line
 from sanqu.lines.run import run_line
 from sanqu.scenes.installing import install
-from sanqu.scenes.keeping import Installed, woven_of
-from sanqu.scenes.models import expand
 from sanqu.scenes.package import find_scene, open_scene
 from sanqu.scenes.refreshing import refresh_all
 from sanqu.scenes.rules import list_alarms
-from sanqu.sharing.door import Question, ask
+from tests.scenes.dirt import rows
 
 FIGURES = "SELECT o.unit, o.an_hour, a.auto_share FROM operations AS o JOIN automatic AS a ON a.loop = o.loop WHERE o.unit = 'U01' ORDER BY o.loop"
 LOAD = "SELECT unit, in_ten_minutes, flood_share FROM alarm_load ORDER BY unit"
-
-
-def rows(city: City, one: Installed, sql: str) -> list[tuple[Any, ...]]:
-    return [tuple(row.values()) for row in ask(city, SYSTEM, Question(expand(woven_of(city, one), sql), "test")).table.to_pylist()]
 
 
 def test_a_clock_that_jumps_changes_no_figure_and_is_an_alarm(town: City) -> None:
