@@ -28,7 +28,7 @@ WITH works AS (
     SELECT * REPLACE (CASE WHEN n % 31 = 12 AND s BETWEEN 9000 AND 9400 THEN 118.885 + (s - 9200) * 0.00001 ELSE lon END AS lon, CASE WHEN n % 31 = 12 AND s BETWEEN 9000 AND 9400 THEN 28.925 ELSE lat END AS lat) FROM told
     WHERE NOT (n % 41 = 20 AND s > 15000)
 )
-SELECT terminal, moment AS "at", round(lon, 6) AS lon, round(lat, 6) AS lat, speed, (hash(n, s, 'd') % 360)::INTEGER AS direction, true AS located, load, lift, cover, '' AS alarms FROM schooled
+SELECT terminal, moment AS "at", round(lon, 6) AS lon, round(lat, 6) AS lat, speed, (hash(n, s, 'd') % 360)::INTEGER AS direction, true AS located, load, lift, cover, CASE WHEN n = 52 AND s BETWEEN 14000 AND 14100 THEN 'emergency' ELSE '' END AS alarms FROM schooled
 UNION ALL SELECT terminal, moment + INTERVAL 7 SECOND, 118.5, 29.2, 40, 0, true, 'empty', 0, 0, '' FROM schooled WHERE n % 29 = 9 AND s = 12000 AND n < 100
 UNION ALL SELECT terminal, moment, round(lon, 6), round(lat, 6), speed, 0, true, load, lift, cover, '' FROM schooled WHERE n = 4 AND s % 900 = 0
 UNION ALL SELECT terminal, TIMESTAMP '2099-01-01 00:00:00', 118.9, 28.9, 10, 0, true, 'empty', 0, 0, '' FROM schooled WHERE n = 6 AND s = 12000

@@ -27,6 +27,8 @@ class Stage:
     title: Text
     pages: Mapping[str, Page]
     weave: Callable[[str], str]
+    # The systems of the city's documents that it stands for.
+    answers: tuple[str, ...] = ()
     _woven: dict[str, str] = field(default_factory=dict)
 
     def page(self, name: str) -> Page:
@@ -75,7 +77,7 @@ class Stages:
     def _read(self, one: Installed) -> Stage:
         scene, woven = scene_of(self._city, one), woven_of(self._city, one)
         pages = {name: read_page(scene.read(file), name) for file in scene.pages for name in [PurePosixPath(file).stem]}
-        return Stage(one.name, one.title, pages, lambda sql: expand(woven, sql, one.name))
+        return Stage(one.name, one.title, pages, lambda sql: expand(woven, sql, one.name), scene.about.answers)
 
 
 def stage_of(city: City, name: str) -> Stage:
