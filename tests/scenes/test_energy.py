@@ -10,7 +10,6 @@ from statistics import median, quantiles
 from typing import Any
 
 import pytest
-from pytest import approx
 
 from sanqu.ground.city import City
 from sanqu.ground.people.askers import SYSTEM
@@ -78,7 +77,7 @@ def test_a_real_series_by_the_hour_is_what_plain_python_says(town: City) -> None
     for at, kwh in kept.items():
         days[at.date()].append(kwh)
     found = {row[0]: row[1:] for row in rows(town, one, "SELECT day, readings, kwh, peak_kw FROM days WHERE meter = 'ETTh1'")}
-    assert found == {day: (len(values), approx(sum(values)), approx(max(values))) for day, values in days.items()}
+    assert found == {day: (len(values), pytest.approx(sum(values)), pytest.approx(max(values))) for day, values in days.items()}
     lacking = {day: 24 - len(values) for day, values in days.items() if len(values) < 24}
     missing = {row[0]: row[1] for row in rows(town, one, "SELECT day, a_day - readings FROM days WHERE meter = 'ETTh1' AND readings < a_day")}
     assert missing == lacking and sum(lacking.values()) == 2318 + 4 - 24 * (len({at.date() for at, _ in read}) - len(days))
@@ -90,15 +89,15 @@ def test_a_real_series_by_the_hour_is_what_plain_python_says(town: City) -> None
 
     total = sum(kept.values())
     base = rows(town, one, "SELECT base_kw, peak_kw, load_factor FROM base_load WHERE meter = 'ETTh1'")[0]
-    assert base == approx((quantiles(kept.values(), n=10, method="inclusive")[0], max(kept.values()), total / len(kept) / max(kept.values()))) and 0 < base[2] < 1
-    assert rows(town, one, "SELECT sum(cost) FROM costed WHERE meter = 'ETTh1'")[0][0] == approx(sum(kwh * prices[at.hour] for at, kwh in kept.items()))
+    assert base == pytest.approx((quantiles(kept.values(), n=10, method="inclusive")[0], max(kept.values()), total / len(kept) / max(kept.values()))) and 0 < base[2] < 1
+    assert rows(town, one, "SELECT sum(cost) FROM costed WHERE meter = 'ETTh1'")[0][0] == pytest.approx(sum(kwh * prices[at.hour] for at, kwh in kept.items()))
 
     weeks = {at: [kept[before] for n in range(1, 5) if (before := at - timedelta(days=7 * n)) in kept] for at in kept}
     judged = {at: before for at, before in weeks.items() if len(before) == 4}
     used = sum(kept[at] for at in judged)
     error = 100 * sum(abs(kept[at] - sum(before) / 4) for at, before in judged.items()) / used
     naive = 100 * sum(abs(kept[at] - before[0]) for at, before in judged.items()) / used
-    assert rows(town, one, "SELECT readings, error, naive_error FROM forecast_errors WHERE meter = 'ETTh1'") == [(len(judged), approx(error), approx(naive))]
+    assert rows(town, one, "SELECT readings, error, naive_error FROM forecast_errors WHERE meter = 'ETTh1'") == [(len(judged), pytest.approx(error), pytest.approx(naive))]
     # The figures of docs/rooms/scenes.md.
     assert (len(judged), round(error, 1), round(naive, 1)) == (12718, 22.2, 23.8)
     known = {at: kept[at - timedelta(days=1)] for at in judged if at - timedelta(days=1) in kept}
@@ -108,4 +107,4 @@ def test_a_real_series_by_the_hour_is_what_plain_python_says(town: City) -> None
     sums = [(day, sum(days[day])) for day in whole]
     now = median(kwh for day, kwh in sums if day > whole[-1] - timedelta(days=7))
     before = median(kwh for day, kwh in sums if whole[-1] - timedelta(days=35) < day <= whole[-1] - timedelta(days=7))
-    assert rows(town, one, "SELECT change FROM shifts WHERE meter = 'ETTh1'")[0][0] == approx(now / before - 1)
+    assert rows(town, one, "SELECT change FROM shifts WHERE meter = 'ETTh1'")[0][0] == pytest.approx(now / before - 1)
