@@ -55,7 +55,7 @@ def test_bad_readings_wait_in_quarantine_and_gaps_are_no_forecast(town: City) ->
 def test_a_real_series_by_the_hour_is_what_plain_python_says(town: City) -> None:
     if not SERIES.exists():
         pytest.skip("../shared/data/ETTh1.csv is not here")
-    # HUFL, the high useful load, stands for the meter's energy. Its publisher gives no unit, so it is taken as it is; below zero it flowed back, which the contract refuses.
+    # HUFL, the high useful load, stands for the meter's energy. Its publisher gives no unit, so it is taken as it is; what is below zero the contract refuses.
     read = [(datetime.fromisoformat(row["date"]), row["HUFL"]) for row in csv.DictReader(SERIES.open(encoding="utf-8"))]
     kept = {at: float(text) for at, text in read if float(text) >= 0}
     one = install(town, SYSTEM, open_scene(find_scene("energy")), samples=False, steward="3308")
