@@ -1,4 +1,5 @@
--- title.zh: 每刻钟的电量与电费
--- title.en: Energy and cost of each quarter hour
-SELECT r.meter, r.begins, r.begins::DATE AS day, hour(r.begins) * 4 + minute(r.begins) // 15 AS slot, isodow(r.begins) >= 6 AS weekend, r.kwh, r.kwh * 4 AS kw, t.period, r.kwh * t.price AS cost
-FROM energy_readings AS r JOIN energy_tariff AS t ON t.hour = hour(r.begins)
+-- title.zh: 每个读数的功率与电费
+-- title.en: Power and cost of each reading
+-- Slot: minutes since midnight. kW: kWh by the hours of the meter's step. What lasts longer than an hour has no price: nobody knows in which period it was used.
+SELECT r.meter, r.begins, r.begins::DATE AS day, hour(r.begins) * 60 + minute(r.begins) AS slot, s.minutes AS step, isodow(r.begins) >= 6 AS weekend, r.kwh, r.kwh / s.hours AS kw, t.period, r.kwh * t.price AS cost
+FROM energy_readings AS r LEFT JOIN steps AS s ON s.meter = r.meter LEFT JOIN energy_tariff AS t ON t.hour = hour(r.begins) AND coalesce(s.minutes, 60) <= 60

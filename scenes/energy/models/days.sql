@@ -2,5 +2,5 @@
 -- title.en: Days
 -- refresh: table
 -- key: meter, day
-SELECT meter, begins::DATE AS day, sum(kwh) AS kwh, count(*) AS readings, max(kwh) * 4 AS peak_kw, min(kwh) * 4 AS least_kw
-FROM energy_readings GROUP BY meter, begins::DATE
+SELECT r.meter, r.begins::DATE AS day, sum(r.kwh) AS kwh, count(*) AS readings, max(s.a_day) AS a_day, max(r.kwh / s.hours) AS peak_kw, min(r.kwh / s.hours) AS least_kw
+FROM energy_readings AS r LEFT JOIN steps AS s ON s.meter = r.meter GROUP BY r.meter, r.begins::DATE
