@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any, Literal
 from urllib.parse import quote, urlencode
 
+from sanqu.ground.clock import CITY_ZONE
 from sanqu.ground.errors import NotFound, Refused, SanquError
 from sanqu.ground.i18n import Text, say
 from sanqu.ground.pages import environment
@@ -22,6 +23,7 @@ from sanqu.scenes.writing.prose import queries_in, render_prose
 
 log = logging.getLogger(__name__)
 
+COUNTIES = "SELECT title_zh, title_en FROM org_unit WHERE kind = 'county'"
 State = Literal["shown", "empty", "refused", "failed", "broken"]
 
 
@@ -119,7 +121,7 @@ def render_part(template: str, reader: Reader, **context: Any) -> str:
     lang = reader.lang
     return environment().get_template(template).render(
         lang=lang, asker=reader.asker, reader=reader, page=reader.page, stage=reader.stage, _=lambda key, **values: say(key, lang, **values),
-        tr=lambda text: text.in_(lang) if isinstance(text, Text) else text, shown=partial(_shown, lang), here=address(reader), link=partial(link, reader), **context,
+        tr=lambda text: text.in_(lang) if isinstance(text, Text) else text, shown=partial(_shown, lang), here=address(reader), link=partial(link, reader), zone=CITY_ZONE, **context,
     )  # fmt: skip
 
 
@@ -141,7 +143,18 @@ def link(reader: Reader, told: Mapping[str, str] | None = None, **changed: Any) 
 
 def _chart(reader: Reader, block: Block, outcome: Outcome) -> dict[str, Any]:
     option = charts.chart_of(block, outcome.rows, reader.lang)
+    if option and reader.lang == "en" and option.get("map", {}).get("name") == "city":
+        _name_in_english(option, {str(row["title_zh"]): str(row["title_en"]) for row in reader.city.db.all(COUNTIES) if row["title_en"]})
     return {"option": option, "cut": len(outcome.rows) > charts.MOST_POINTS, "height": _height(block), "table": _spoken(outcome)}
+
+
+def _name_in_english(option: charts.Option, names: Mapping[str, str]) -> None:
+    """The shapes of the city's map carry Chinese names; a reader of English sees those of the units."""
+    for place in (option.get("geo"), *option["series"]):
+        if place and place.get("map") == "city":
+            place["nameMap"] = dict(names)
+            for one in place.get("data", ()):
+                one["name"] = names.get(one["name"], one["name"])
 
 
 def _height(block: Block) -> int:
