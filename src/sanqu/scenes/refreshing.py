@@ -20,7 +20,7 @@ from sanqu.scenes.casebook import keep_books
 from sanqu.scenes.keeping import Installed, installed, kept_tables, ready, scene_of, woven_of
 from sanqu.scenes.models import DAY, Woven, datasets_in, expand, lineage, table_name
 from sanqu.scenes.package import Model
-from sanqu.scenes.rules import look_at_rules, note_seen, seen_at
+from sanqu.scenes.rules import look_at_rules, note_seen, seen_at, span_of
 from sanqu.scenes.speaking import purpose_of, speaker_of
 from sanqu.sharing.door import Question, ask
 from sanqu.sharing.law import law_book
@@ -48,7 +48,7 @@ def refresh_all(city: City) -> dict[str, int]:
 
 
 def look_at_scene(city: City, one: Installed, *, wait: bool = True) -> int:
-    """What its cases and alarms have come to, its tables, its rules, and the alarms that these raised; gives how much was worked at.
+    """Its tables, its rules, what its cases and alarms have come to, and what follows from that; gives how much was worked at.
 
     One looks at a time: a second one waits, or leaves it to the first (`wait=False`).
     """
@@ -60,19 +60,22 @@ def look_at_scene(city: City, one: Installed, *, wait: bool = True) -> int:
             if not found or not found["mine"]:
                 return 0
         try:
-            done = keep_books(city, one) + refresh_scene(city, one)
-            looked = look_at_rules(city, one)
-            return done + looked + (keep_books(city, one) if looked else 0)
+            # An alarm does not wait for the books; what they have come to is looked at after them.
+            done = refresh_scene(city, one) + look_at_rules(city, one)
+            if kept := keep_books(city, one):
+                done += kept + refresh_scene(city, one) + look_at_rules(city, one)
+                keep_books(city, one)
+            return done
         finally:
             # With the connection alone it would go a moment after, and whoever comes next would find it taken.
             conn.execute("SELECT pg_advisory_unlock(%s, hashtext(%s))", (LOOK, one.name))
 
 
 def sources_of(city: City, one: Installed) -> frozenset[str]:
-    """The datasets that move a scene's tables and rules, without those it writes itself."""
+    """The datasets that move a scene's tables and rules, without those it writes itself; rules with a pace wait for the minute."""
     law, _ = law_book(city).current([])
     scene = scene_of(city, one)
-    asked = [ready(city, one, law, rule.sql, rule.name) for rule in scene.rules] + [ready(city, one, law, model.sql, model.file) for model in kept_tables(city, one)]
+    asked = [ready(city, one, law, rule.sql, rule.name) for rule in scene.rules if not span_of(rule.pace)] + [ready(city, one, law, model.sql, model.file) for model in kept_tables(city, one)]
     own = {*scene.kept, *woven_of(city, one).tables.values()}
     return frozenset(name for each in asked for name in each.datasets) - own
 
