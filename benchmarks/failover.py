@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import shutil
 import statistics
 import subprocess
 import sys
@@ -16,8 +15,9 @@ from pathlib import Path
 import httpx
 import psutil
 import psycopg
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page
 
+from benchmarks.browser import browsed
 from benchmarks.cities import scratch_home, served
 from benchmarks.live import Send, make_line, pusher, source_table, wait_until_flowing
 from benchmarks.table import Row
@@ -101,16 +101,11 @@ def _load(send: Send) -> Iterator[list[int]]:
 
 @contextmanager
 def _page(address: str) -> Iterator[Page]:
-    found = shutil.which("chromium") or shutil.which("google-chrome")
-    assert found, "no Chromium on this machine: apt-get install chromium"
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox", "--disable-gpu"])
-        page = browser.new_page()
+    with browsed() as page:
         page.goto(f"{address}/datasets/seen?tab=live")
         page.wait_for_selector("[data-status][data-live=yes]", timeout=30_000)
         page.evaluate("window.stayed = true")
         yield page
-        browser.close()
 
 
 def _changer(page: Page, source: psycopg.Connection) -> Callable[[], float]:

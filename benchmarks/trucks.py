@@ -14,8 +14,9 @@ from pathlib import Path
 
 import httpx
 import orjson
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page
 
+from benchmarks.browser import browsed
 from benchmarks.cities import scratch_home, served, wait_until_at_rest
 from benchmarks.live import wait_until_flowing
 from benchmarks.table import Row
@@ -134,17 +135,12 @@ def _load(address: str, key: str, rate: int) -> Iterator[Load]:
 
 @contextmanager
 def _page(address: str, link: str) -> Iterator[Page]:
-    found = shutil.which("chromium") or shutil.which("google-chrome")
-    assert found, "no Chromium on this machine: apt-get install chromium"
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox", "--disable-gpu"])
-        page = browser.new_page()
+    with browsed() as page:
         page.goto(f"{address}{link}")
         page.click("form button")
         page.goto(f"{address}/scenes/muck-trucks/live?lang=en")
         page.wait_for_selector("[data-live-status][data-live=yes]", timeout=30_000)
         yield page
-        browser.close()
 
 
 def _alarm(page: Page, load: Load, number: int) -> float:

@@ -31,6 +31,11 @@ def feed(city: City, dataset: str, text: str) -> int:
     return run.counts.quarantined
 
 
+def messages(city: City, scene: str, rule: str) -> list[str]:
+    """What the open alarms of a rule say, in English."""
+    return [alarm.message.in_("en") for alarm in list_alarms(city, SYSTEM, scene, rule, only_open=True)[0]]
+
+
 def alarmed(city: City, scene: str, rule: str) -> set[str]:
     """The first parts of the keys for which a rule has open alarms."""
     return {alarm.key.split("\x1f")[0] for alarm in list_alarms(city, SYSTEM, scene, rule, only_open=True, limit=500)[0]}

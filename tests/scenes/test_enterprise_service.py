@@ -11,12 +11,7 @@ from sanqu.ground.people.units import save_units
 from sanqu.scenes.installing import install
 from sanqu.scenes.package import find_scene, open_scene
 from sanqu.scenes.refreshing import refresh_all
-from sanqu.scenes.rules import list_alarms
-from tests.scenes.dirt import feed, rows
-
-
-def alarms(city: City, rule: str) -> list[str]:
-    return [alarm.message.in_("en") for alarm in list_alarms(city, SYSTEM, "enterprise-service", rule, only_open=True)[0]]
+from tests.scenes.dirt import feed, messages, rows
 
 
 def test_nobody_is_paid_by_mistake_and_nobody_refused_in_silence(town: City) -> None:
@@ -63,10 +58,10 @@ def test_nobody_is_paid_by_mistake_and_nobody_refused_in_silence(town: City) -> 
     refresh_all(town)
     assert rows(town, one, f"SELECT met, unknown, hit FROM entitlements WHERE firm = '{firm}' AND rule = 'P01-2'") == [(None, "研发占比（%）", None)]
     assert rows(town, one, f"SELECT kind, lacks_en FROM lacking WHERE firm = '{firm}' AND policy = 'P01'") == [("unknown", "figure missing: share of research (%)")]
-    assert [text.split(":")[0] for text in alarms(town, "budget-overdrawn")] == ["“研发投入奖补” 2025"]
-    assert sorted("P" + text.split(" (P")[1] for text in alarms(town, "policy-contradicts")) == ["P08, 2025): it ends before it begins; nobody is paid", *(f"P09, {year}): its group has no cap; nobody is paid" for year in range(2022, 2026)), *(f"P12, {year}): its group has no cap; nobody is paid" for year in range(2022, 2026)), "P99, 2025): there is no group nowhere; nobody is paid"]
-    assert rows(town, one, f"SELECT met, unknown_en FROM entitlements WHERE firm = '{rich}' AND rule = 'P06-1'") == [(None, "revenue (10k yuan), growth of revenue (%)")] and len(alarms(town, "figures-doubtful")) == 1
-    assert len(alarms(town, "asked-twice")) == 1 and alarms(town, "paid-twice") == []
+    assert [text.split(":")[0] for text in messages(town, "enterprise-service", "budget-overdrawn")] == ["“研发投入奖补” 2025"]
+    assert sorted("P" + text.split(" (P")[1] for text in messages(town, "enterprise-service", "policy-contradicts")) == ["P08, 2025): it ends before it begins; nobody is paid", *(f"P09, {year}): its group has no cap; nobody is paid" for year in range(2022, 2026)), *(f"P12, {year}): its group has no cap; nobody is paid" for year in range(2022, 2026)), "P99, 2025): there is no group nowhere; nobody is paid"]
+    assert rows(town, one, f"SELECT met, unknown_en FROM entitlements WHERE firm = '{rich}' AND rule = 'P06-1'") == [(None, "revenue (10k yuan), growth of revenue (%)")] and len(messages(town, "enterprise-service", "figures-doubtful")) == 1
+    assert len(messages(town, "enterprise-service", "asked-twice")) == 1 and messages(town, "enterprise-service", "paid-twice") == []
     # Nothing more of the overdrawn and the contradicting policy; what was stopped is not offered again; what was paid is what was due.
     assert rows(town, one, "SELECT count(*) FILTER (WHERE state = 'fits') FROM allotted WHERE policy IN ('P01', 'P08', 'P09')") == [(0,)]
     assert rows(town, one, f"SELECT count(*) FROM allotted AS a JOIN firm_grants AS g ON g.firm = a.firm AND g.policy = a.policy AND g.year = a.year WHERE g.number = '{stopped.case}'") == [(0,)]

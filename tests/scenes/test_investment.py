@@ -12,14 +12,9 @@ from sanqu.ground.people.units import save_units
 from sanqu.scenes.installing import install
 from sanqu.scenes.package import find_scene, open_scene
 from sanqu.scenes.refreshing import refresh_all
-from sanqu.scenes.rules import list_alarms
-from tests.scenes.dirt import feed, rows
+from tests.scenes.dirt import feed, messages, rows
 
 TRACKED = "SELECT round(sum(amount), 4), sum(large) FROM tracked WHERE year <= 2025"
-
-
-def alarms(city: City, rule: str) -> list[str]:
-    return [alarm.message.in_("en") for alarm in list_alarms(city, SYSTEM, "investment", rule, only_open=True)[0]]
 
 
 def act(city: City, unit: str, case: str, result: dict[str, Any]) -> None:
@@ -53,13 +48,13 @@ def test_nothing_is_counted_twice_or_in_yuan_and_both_sides_add_up(town: City) -
     feed(town, "invest-enclave-figures", "enclave,period,item,amount\n" + "".join(f"{enclave},2026Q4,{item},1000001.01\n" for enclave in ("F1", "F2") for item in ("税收", "成本")))
     cases = rows(town, one, "SELECT count(*) FROM invest_admissions WHERE state = 'open'")
     refresh_all(town)
-    assert rows(town, one, TRACKED) == [before] and any("reported twice" in text or "same company" in text for text in alarms(town, "counted-twice"))
+    assert rows(town, one, TRACKED) == [before] and any("reported twice" in text or "same company" in text for text in messages(town, "investment", "counted-twice"))
     assert rows(town, one, "SELECT standing FROM amounts WHERE project IN ('XM900', 'XM901', 'XM902') ORDER BY project") == [("double",), ("unchecked",), ("unchecked",)]
-    assert alarms(town, "weights") == ["The weights add up to 105.0, and 0 criteria have no points and all at the same value: nothing is scored"]
+    assert messages(town, "investment", "weights") == ["The weights add up to 105.0, and 0 criteria have no points and all at the same value: nothing is scored"]
     assert rows(town, one, "SELECT count(least) FROM scores") == [(0,)] and rows(town, one, "SELECT count(*) FROM invest_admissions WHERE state = 'open'") == cases
-    assert [text.split(":")[1] for text in alarms(town, "shares-wrong")] == [" the shares add up to 1.1; nothing is settled"]
+    assert [text.split(":")[1] for text in messages(town, "investment", "shares-wrong")] == [" the shares add up to 1.1; nothing is settled"]
     assert rows(town, one, "SELECT enclave FROM invest_settlements WHERE period = '2026Q4'") == [("F2",)]
-    assert ["XM901" in text for text in alarms(town, "milestones-out-of-order")] == [True]
+    assert ["XM901" in text for text in messages(town, "investment", "milestones-out-of-order")] == [True]
 
     # The county finds that it was yuan: then it counts.
     [(check,)] = rows(town, one, "SELECT number FROM invest_checks WHERE project = 'XM901'")

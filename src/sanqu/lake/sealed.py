@@ -29,13 +29,13 @@ BATCH_ROWS = 4096
 class Opening:
     """What a sealed process is told to open.
 
-    `extensions` are files, `checked` whether their signatures were checked already by whoever says so; `attach` are the statements
-    that make the lake readable, `folder` is where its files are.
+    `extensions` are files, `checked` whether their signatures were checked already by whoever says so; `statements`
+    make the lake readable, `folder` is where its files are.
     """
 
     extensions: list[str]
     checked: bool
-    attach: list[str]
+    statements: list[str]
     folder: str
     memory_limit: str
     threads: int
@@ -58,7 +58,7 @@ def open_sealed(told: Opening) -> duckdb.DuckDBPyConnection:
     root = duckdb.connect(":memory:", config=config)
     for file in told.extensions:
         root.execute(f"LOAD {_text(file)}")
-    for statement in told.attach:
+    for statement in told.statements:
         root.execute(statement)
     root.execute(f"SET allowed_directories = [{_text(told.folder)}]")
     root.execute("SET enable_external_access = false")

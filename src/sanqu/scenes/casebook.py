@@ -19,11 +19,10 @@ from sanqu.ground.database import Connection
 from sanqu.lake import Commit, Contract, lake_of, table_from
 from sanqu.scenes.keeping import Installed, scene_of
 from sanqu.scenes.package import Kept
-from sanqu.scenes.rules import note_seen
+from sanqu.scenes.rules import all_seen, note_seen
 
 # A step that was taken a moment ago may not have been committed when we looked.
 SLACK = timedelta(minutes=2)
-LOOKED = "SELECT at FROM scene_seen WHERE scene = %s AND what = %s"
 # When each step was due and done, as it was last: `answer_due` and `answer_done` of the task `answer`, in the city's time.
 CASES = """
 SELECT c.number, c.process, c.title, c.subject, c.applicant, c.unit, c.state, c.outcome, c.created AS opened, c.closed, c.data, t.step, t.due, s.steps
@@ -46,21 +45,26 @@ def keep_books(city: City, one: Installed) -> int:
     """Bring the datasets of a scene that are made of its cases and alarms up to date; gives how many of them changed."""
     scene = scene_of(city, one)
     mine = {name: kept for name, kept in scene.kept.items() if name not in one.binding}
-    return sum(_keep(city, one, scene.contracts[name], kept) for name, kept in mine.items())
+    seen = all_seen(city, one.name) if mine else {}
+    return sum(_keep(city, one, scene.contracts[name], kept, seen.get(_book(name), (None, None))[1]) for name, kept in mine.items())
 
 
-def _keep(city: City, one: Installed, contract: Contract, kept: Kept) -> bool:
-    what, at = f"book:{contract.name}", now()
+def _book(name: str) -> str:
+    """What the books of a dataset are noted as."""
+    return f"book:{name}"
+
+
+def _keep(city: City, one: Installed, contract: Contract, kept: Kept, looked: datetime | None) -> bool:
+    at = now()
     with city.db.connection() as conn:
-        found = conn.execute(LOOKED, (one.name, what)).fetchone()
-        rows = _read(conn, one, kept, found["at"] - SLACK if found else None)
+        rows = _read(conn, one, kept, looked - SLACK if looked else None)
     written = False
     if rows:
         change = lake_of(city).settle(contract.name, table_from(contract, [_row(contract, row) for row in rows]), Commit("system", f"{contract.name}: {len(rows)}"), keep=True)
         written = bool(change.inserted or change.updated)
-    if rows or not found:
+    if rows or not looked:
         with city.db.connection() as conn:
-            note_seen(conn, one.name, what, {}, at=at)
+            note_seen(conn, one.name, _book(contract.name), {}, at=at)
     return written
 
 

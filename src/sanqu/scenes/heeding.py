@@ -36,7 +36,7 @@ class Heeder:
         self._city = city
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="sanqu-heeding", daemon=True)
-        # Which scenes read a dataset; when a scene moved first since it was looked at; until when it rests (steady clock).
+        # Which scenes read a dataset; those that moved and were not looked at since; until when each rests (steady clock).
         self._readers: dict[str, list[Installed]] = {}
         self._moved: dict[str, Installed] = {}
         self._rests: dict[str, float] = {}

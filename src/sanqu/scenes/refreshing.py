@@ -20,7 +20,7 @@ from sanqu.scenes.casebook import keep_books
 from sanqu.scenes.keeping import Installed, installed, kept_tables, ready, scene_of, woven_of
 from sanqu.scenes.models import DAY, Woven, datasets_in, expand, lineage, table_name
 from sanqu.scenes.package import Model
-from sanqu.scenes.rules import look_at_rules, note_seen, seen_at, span_of
+from sanqu.scenes.rules import all_seen, look_at_rules, note_seen, span_of
 from sanqu.scenes.speaking import purpose_of, speaker_of
 from sanqu.sharing.door import Question, ask
 from sanqu.sharing.law import law_book
@@ -156,12 +156,12 @@ def refresh_scene(city: City, one: Installed) -> int:
 
     What fails is kept with its reason.
     """
-    book, done = law_book(city), 0
+    book, seen, done = law_book(city), all_seen(city, one.name), 0
+    law, _ = book.current([])
     for model in kept_tables(city, one):
-        law, _ = book.current([])
         asked = ready(city, one, law, model.sql, model.file)
         now_at = {**book.current(asked.datasets)[1], **asked.day}
-        before = seen_at(city, one.name, f"model:{model.name}")
+        before, _ = seen.get(f"model:{model.name}", (None, None))
         if before == now_at and not asked.timely:
             continue
         whole = asked.timely or (before or {}).get(DAY) != now_at.get(DAY)

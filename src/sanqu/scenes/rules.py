@@ -32,7 +32,6 @@ MOST_ROWS = 20_000
 PLACE = re.compile(r"\{([a-z_][a-z0-9_]*)\}")
 SPAN = re.compile(r"P(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?)?")
 
-SEEN = "SELECT snapshots FROM scene_seen WHERE scene = %s AND what = %s"
 ALL_SEEN = "SELECT what, snapshots, at FROM scene_seen WHERE scene = %s"
 SAVE_SEEN = """
 INSERT INTO scene_seen (scene, what, snapshots, at, fault) VALUES (%s, %s, %s, %s, %s)
@@ -73,14 +72,8 @@ class Alarm:
     case_number: str | None
 
 
-def seen_at(city: City, scene: str, what: str) -> dict[str, int] | None:
-    """The snapshots of the sources when something was worked at last; None before the first time."""
-    row = city.db.one(SEEN, (scene, what))
-    return None if row is None else dict(row["snapshots"])
-
-
 def all_seen(city: City, scene: str) -> dict[str, tuple[dict[str, int], datetime]]:
-    """The same for everything of a scene, by what it is, and when that was."""
+    """The snapshots of the sources when each thing of a scene was worked at last, and when that was; by what it is."""
     return {str(row["what"]): (dict(row["snapshots"]), row["at"]) for row in city.db.all(ALL_SEEN, (scene,))}
 
 

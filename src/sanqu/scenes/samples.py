@@ -29,7 +29,7 @@ FOLDER = "scene-samples"
 
 def ordered_samples(scene: Scene) -> list[str]:
     """The datasets with samples, each after those whose rows it reads; raises `BadInput` for a round."""
-    reads = {name: _reads(scene, name) for name in scene.samples}
+    reads = {name: _reads(scene, name, file) for name, file in scene.samples.items()}
     found: list[str] = []
     while len(found) < len(reads):
         ready = [name for name in reads if name not in found and reads[name] <= set(found)]
@@ -40,8 +40,7 @@ def ordered_samples(scene: Scene) -> list[str]:
     return found
 
 
-def _reads(scene: Scene, name: str, file: str = "") -> set[str]:
-    file = file or scene.samples[name]
+def _reads(scene: Scene, name: str, file: str) -> set[str]:
     if not file.endswith(".sql"):
         return set()
     named = {alias_of(one): one for one in scene.samples}

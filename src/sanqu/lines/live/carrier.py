@@ -28,13 +28,11 @@ from sanqu.ground.telemetry import tracer_of
 from sanqu.lake import Commit, Hand, lake_of
 from sanqu.lines.live import standing
 from sanqu.lines.live.envelope import new_trace
-from sanqu.lines.live.fit import refuse_unfit, refuse_ungiven
 from sanqu.lines.live.lanes import Allowance, Lane, Turns
 from sanqu.lines.live.locks import carried_alone
 from sanqu.lines.live.meters import Meter
-from sanqu.lines.live.portion import Portion, Shape, Told, Work, read_portion, unit_of
+from sanqu.lines.live.portion import Portion, Shape, Told, Work, open_shape, read_portion, unit_of
 from sanqu.lines.live.positions import AUTHOR, Position, note_positions, positions_of
-from sanqu.lines.live.steps import Steps
 from sanqu.lines.live.stream import standing as stream_standing
 from sanqu.lines.live.stream import stream_name
 from sanqu.lines.live.tap import Message, Tap
@@ -276,12 +274,7 @@ class _Bench:
         """What is needed to carry `line`; what a killed process had begun is settled."""
         with self._using:
             duck, conn = self.tools()
-            lake = lake_of(self.city)
-            shape = Shape.of(line, lake.contract(line.dataset), [lake.contract(name) for name in line.datasets[1:]])
-            given = Steps(self.city, line).open(duck, shape.contract) if line.steps else None
-            refuse_unfit(line, shape.target, None if given is None else given[line.dataset])
-            for one in shape.beside:
-                refuse_ungiven(line, one, given[one.name] if given else ())
+            shape = open_shape(self.city, line, duck)
             position = positions_of(self.city, conn, [line.name])[line.name]
             # Refused rows of a round that never reached the lake are met again.
             conn.execute(FORGET_REFUSALS, (line.name, unit_of(position.epoch), position.seq))

@@ -12,11 +12,11 @@ import pyarrow as pa  # type: ignore[import-untyped]
 
 from sanqu.ground.city import City
 from sanqu.lake import Change as Written
-from sanqu.lake import Contract, Hand, quote_ident
+from sanqu.lake import Contract, Hand, lake_of, quote_ident
 from sanqu.lake.tables import table_of
 from sanqu.lines.checks import Checks, compile_checks
 from sanqu.lines.live.envelope import AT, CHANGES, FORM, TERMINALS, TOO_DEEP, TRACE, Change, Unread, decode, given_trace
-from sanqu.lines.live.fit import filled_by
+from sanqu.lines.live.fit import filled_by, refuse_unfit, refuse_ungiven
 from sanqu.lines.live.jt808 import custom_items
 from sanqu.lines.live.positions import Position
 from sanqu.lines.live.rows import Matcher, cell_text, natives, text_table
@@ -72,6 +72,17 @@ class Shape:
             )
             key = compile_checks(only, columns)
         return cls(line, contract, target, tuple(beside), Matcher(contract.fields, line.columns), compile_checks(contract, columns), key)
+
+
+def open_shape(city: City, line: Line, duck: duckdb.DuckDBPyConnection) -> Shape:
+    """The shape of a line under the contracts of now, with the state of its steps made ready; raises `BadInput` naming what does not fit."""
+    lake = lake_of(city)
+    shape = Shape.of(line, lake.contract(line.dataset), [lake.contract(name) for name in line.datasets[1:]])
+    given = Steps(city, line).open(duck, shape.contract) if line.steps else None
+    refuse_unfit(line, shape.target, None if given is None else given[line.dataset])
+    for one in shape.beside:
+        refuse_ungiven(line, one, given[one.name] if given else ())
+    return shape
 
 
 @dataclass

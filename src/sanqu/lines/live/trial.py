@@ -9,11 +9,9 @@ from sanqu.ground.city import City
 from sanqu.ground.errors import SanquError
 from sanqu.lake import Commit, Hand, lake_of
 from sanqu.lines import keeping
-from sanqu.lines.live.fit import refuse_unfit, refuse_ungiven
-from sanqu.lines.live.portion import Portion, Row, Shape, Told, Work
+from sanqu.lines.live.portion import Portion, Row, Told, Work, open_shape
 from sanqu.lines.live.positions import Position
 from sanqu.lines.live.standing import COUNTED, end_run
-from sanqu.lines.live.steps import Steps
 from sanqu.lines.records import Line
 
 
@@ -23,14 +21,10 @@ def carry_rows(city: City, line: Line, rows: Sequence[Mapping[str, Any]], author
     Rows that do not fit go to quarantine. Raises `BadInput` where line and contracts do not fit.
     """
     lake = lake_of(city)
-    shape = Shape.of(line, lake.contract(line.dataset), [lake.contract(name) for name in line.datasets[1:]])
-    portion = Portion(shape, Position(), Position(epoch=author))
-    portion.rows = [Row(0, number, "put", shape.matcher.cells(row), row) for number, row in enumerate(rows, 1)]
     with lake.engine() as duck, city.db.own_connection() as conn:
-        given = Steps(city, line).open(duck, shape.contract) if line.steps else None
-        refuse_unfit(line, shape.target, None if given is None else given[line.dataset])
-        for one in shape.beside:
-            refuse_ungiven(line, one, given[one.name] if given else ())
+        shape = open_shape(city, line, duck)
+        portion = Portion(shape, Position(), Position(epoch=author))
+        portion.rows = [Row(0, number, "put", shape.matcher.cells(row), row) for number, row in enumerate(rows, 1)]
         run = keeping.start_run(conn, line, author, None, 0)
         work = Work(city, duck, portion, run)
         told: Told | None = None

@@ -14,6 +14,7 @@ from sanqu.ground.city import City
 from sanqu.ground.errors import Busy, SanquError
 from sanqu.ground.hub import hub_of
 from sanqu.ground.i18n import Text
+from sanqu.ground.tasks import end
 from sanqu.scenes.showing.asking import Asking, Reader, law_now
 from sanqu.scenes.showing.blocks import Drawn, queries_of
 from sanqu.scenes.showing.streaming import drawn_later, parts_of
@@ -108,7 +109,7 @@ class Watch:
             yield
         finally:
             if hearing is not None:
-                hearing.cancel()
+                await end(hearing)
 
     async def _hear_alarms(self, ids: list[str]) -> None:
         async with hub_of(self._reader.city).listen(f"scenes.alarms.{self._reader.stage.name}") as listening:
