@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -70,6 +70,10 @@ def test_shapes_are_measured_in_metres_with_longitude_first(county: City) -> Non
     for reading in ("SELECT * FROM ST_Read('/etc/passwd')", "SELECT ST_ReadOSM('x') FROM shops"):
         with pytest.raises(BadInput):
             rows(county, PUBLIC, reading)
+
+
+def test_a_value_may_be_read_as_a_moment(county: City) -> None:
+    assert rows(county, PUBLIC, "SELECT CAST('2026-11-27 08:00' AS TIMESTAMP) AS at FROM shops LIMIT 1") == [{"at": datetime(2026, 11, 27, 8)}]
 
 
 def test_a_query_may_count_on_from_what_it_found(county: City) -> None:

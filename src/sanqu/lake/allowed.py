@@ -90,7 +90,7 @@ NAMED_FUNCTIONS = frozenset({
 TYPES = frozenset({
     "TINYINT", "SMALLINT", "INT", "BIGINT", "INT128", "UTINYINT", "USMALLINT", "UINT", "UBIGINT", "FLOAT", "DOUBLE", "DECIMAL",
     "VARCHAR", "TEXT", "CHAR", "BOOLEAN", "DATE", "TIME", "TIMESTAMP", "TIMESTAMPTZ", "INTERVAL", "ARRAY", "LIST", "TIMESTAMP_S",
-    "TIMESTAMP_MS", "TIMESTAMP_NS", "NULL", "DATETIME",
+    "TIMESTAMP_MS", "TIMESTAMP_NS", "TIMESTAMPNTZ", "NULL", "DATETIME",
 })  # fmt: skip
 TABLE_ARGS = frozenset({"this", "alias", "joins", "laterals"})
 # What the generator writes as it stands: words (a unit of time, a side of a join, a parameter's name), never marks.

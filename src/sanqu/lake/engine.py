@@ -35,6 +35,15 @@ SETTLE = (
     f"CREATE MACRO city_now() AS {CITY_MOMENT}",
     f"CREATE MACRO city_today() AS CAST({CITY_MOMENT} AS DATE)",
 )
+# Where DuckLake keeps deletions of few rows. It makes the table with the first one, and until then asks PostgreSQL's catalogue for it
+# at every new snapshot, twice: a third of the time that reading a small dataset takes. Made beforehand, just as it does, it is found.
+MAKE_DELETIONS = f"""
+DO $$ DECLARE one record; BEGIN
+FOR one IN SELECT DISTINCT table_id FROM {METADATA_SCHEMA}.ducklake_table
+    WHERE end_snapshot IS NULL AND to_regclass('{METADATA_SCHEMA}.ducklake_inlined_delete_' || table_id) IS NULL
+LOOP EXECUTE format('CREATE TABLE IF NOT EXISTS {METADATA_SCHEMA}.ducklake_inlined_delete_%s (file_id BIGINT, row_id BIGINT, begin_snapshot BIGINT)', one.table_id);
+END LOOP; END $$
+"""
 # DuckDB reads tens of megabytes to check an extension's signature, each time; once in a process is enough.
 _checked = threading.Event()
 
@@ -145,6 +154,7 @@ class Engine:
             with self.city.db.own_connection() as conn:
                 conn.execute("SELECT pg_advisory_lock(hashtext('sanqu.lake.attach'))")
                 root.execute(_attach(self.city.db.url, settings.lake_folder, f"DATA_INLINING_ROW_LIMIT {INLINE_ROWS}"))
+                conn.execute(MAKE_DELETIONS)
             root.execute("SET ducklake_max_retry_count = 100")
             root.execute("SET ducklake_retry_wait_ms = 5")
             root.execute("SET ducklake_retry_backoff = 1.2")

@@ -11,7 +11,7 @@ from sanqu.ground.errors import Conflict, NotFound
 from sanqu.ground.i18n import Text
 from sanqu.ground.ledger import append
 from sanqu.lake.contracts import Contract, Field, quote_ident
-from sanqu.lake.engine import Engine
+from sanqu.lake.engine import MAKE_DELETIONS, Engine
 
 # What a value may widen to without losing anything a reader relies on.
 WIDENS: dict[str, frozenset[str]] = {
@@ -122,6 +122,7 @@ class Tables(Engine):
             with self.engine() as duck:
                 if old is None:
                     _create(duck, contract)
+                    conn.execute(MAKE_DELETIONS)
                 else:
                     plan = plan_migration(old, contract)
                     _migrate(duck, contract, plan)
