@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 from contextlib import suppress
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -13,11 +14,13 @@ import orjson
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sanqu.lake import Contract
+from sanqu.lines.checks import compile_checks
 from sanqu.lines.live.envelope import CHANGES, OPS, Change, Unread, chunked, decode, encode_changes
 from sanqu.lines.live.gather.pgoutput import Reader
 from sanqu.lines.live.lanes import Lane, Turns
 from sanqu.lines.live.meters import BUCKETS, bucket_of, quantile
-from sanqu.lines.live.rows import cell_text, text_table
+from sanqu.lines.live.rows import Matcher, cell_text, natives, text_table
 
 TEXT = st.text(st.characters(exclude_categories=("Cs",)), max_size=20)
 SCALAR = st.none() | st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.floats(allow_nan=False, allow_infinity=False) | TEXT
@@ -91,6 +94,27 @@ def test_cells_are_read_back_as_the_values_they_were(said: tuple[str, list[Any]]
     back = [row[0] for row in duck.execute(f"SELECT CAST(c0 AS {kind}) FROM cells").fetchall()]
     duck.close()
     assert back == [Decimal(value) if isinstance(value, Decimal) else value for value in values]
+
+
+MOMENT = st.datetimes().map(lambda at: at.isoformat()) | st.from_regex(r"[0-2]\d{3}-[01]\d-[0-3]\d[T ][0-2]\d:[0-6]\d(:[0-6]\d(\.\d{1,7})?)?(Z|[+]08:00)?", fullmatch=True)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(MOMENT | st.none(), min_size=1, max_size=5))
+def test_a_moment_that_is_taken_as_it_came_is_the_one_its_text_says(said: list[str | None]) -> None:
+    contract = Contract.from_descriptor({"name": "x", "title": "x", "steward": "s", "fields": [{"name": "at", "type": "datetime"}]})
+    taken = natives(contract, Matcher(contract.fields, {}), [{"at": one} for one in said]).get("at")
+    duck = duckdb.connect()
+    duck.register("cells", text_table([[one] for one in said], 1))
+    read = duck.execute(compile_checks(contract, {"at": "c0"}).staged("SELECT * FROM cells", 1)).fetchall()
+    duck.close()
+    assert taken is None or [(one, None) for one in taken.to_pylist()] == [(row[0], row[1]) for row in read]
+
+
+@given(st.datetimes())
+def test_a_moment_as_machines_write_it_is_taken_as_it_came(at: datetime) -> None:
+    contract = Contract.from_descriptor({"name": "x", "title": "x", "steward": "s", "fields": [{"name": "at", "type": "datetime"}]})
+    assert natives(contract, Matcher(contract.fields, {}), [{"at": at.isoformat()}])["at"].to_pylist() == [at]
 
 
 def served(weights: dict[str, int], rounds: int, rested: dict[str, int]) -> dict[str, int]:

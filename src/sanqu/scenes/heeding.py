@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 
 MINE = "SELECT pg_try_advisory_lock(%s, 0) AS mine"
 # What came together is looked at together; whoever takes long rests half as long, so that the lines keep their cores.
-GATHER_SECONDS, REST = 0.03, 0.5
+GATHER_SECONDS, REST = 0.01, 0.5
 STANDBY_SECONDS, RELOAD_SECONDS = 2.0, 15.0
 SLOW_SECONDS = 1.0
 

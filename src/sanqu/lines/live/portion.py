@@ -329,7 +329,7 @@ class Work:
         self.duck.register(name, table)
         stage = Stage(self.duck, contract)
         try:
-            stage.fill(checks.staged(f"SELECT * FROM {name}", len(names)))
+            stage.fill_few(checks, f"SELECT * FROM {name}", len(names))
         finally:
             self.duck.unregister(name)
         self._picked[stage.table] = [number for number, _ in picked]
@@ -403,11 +403,9 @@ class Work:
             typed = {item.name for item in target.fields if kinds.get(given[item.name] or "") == item.lake_type}
             kept = {given[item] for item in typed}
             cells = ", ".join(f"{quote_ident(name) if name in kept else f'CAST({quote_ident(name)} AS VARCHAR)'} AS c{number}" for number, name in enumerate(names))
-            stage.fill(compile_checks(target, columns, typed=typed).staged(f"SELECT {cells} FROM ({rows})", len(names)))
+            stage.fill_few(compile_checks(target, columns, typed=typed), f"SELECT {cells} FROM ({rows})", len(names))
             if target.primaryKey:
-                key = ", ".join(quote_ident(name) for name in target.primaryKey)
-                last = f"row_number() OVER (PARTITION BY {key} ORDER BY _n DESC) AS _last"
-                stage.supersede(f"SELECT _n FROM (SELECT _n, {last} FROM {stage.table} WHERE {stage.is_good}) WHERE _last > 1")
+                stage.keep_last()
             stage.find_late_faults(self.city, "upsert" if target.primaryKey else "append")
             texts = ", ".join(f"CAST({quote_ident(name)} AS VARCHAR) AS c{number}" for number, name in enumerate(names))
             refused = self.keep(list(self._refused_outcomes(stage, f"SELECT {texts} FROM ({rows})", names)))

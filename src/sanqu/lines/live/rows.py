@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime, time
 from decimal import Decimal
@@ -76,6 +77,9 @@ _NATIVE: dict[str, tuple[frozenset[type], pa.DataType]] = {
     "number": (frozenset({int, float}), pa.float64()), "integer": (frozenset({int}), pa.int64()), "boolean": (frozenset({bool}), pa.bool_()),
 }  # fmt: skip
 
+# A moment as machines write it, without a zone; how people write theirs is read from text.
+PLAIN_MOMENT = re.compile(r"(?!0000)\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d{1,6})?", re.ASCII)
+
 
 def natives(contract: Contract, matcher: Matcher, rows: Sequence[Mapping[str, Any]]) -> dict[str, pa.Array]:
     """The columns whose values all came with the type of their item, so that nobody reads them from text again."""
@@ -85,17 +89,25 @@ def natives(contract: Contract, matcher: Matcher, rows: Sequence[Mapping[str, An
     keys = matcher.keys_of(shapes.pop())
     found: dict[str, pa.Array] = {}
     for item, key in zip(contract.fields, keys, strict=True):
-        wanted = _NATIVE.get(item.type)
-        if wanted is None or key is None or contract.missingValues not in ((), ("",)):
-            continue
-        values = [row[key] for row in rows]
-        if {type(value) for value in values} - {type(None)} <= wanted[0]:
-            try:
-                found[item.name] = pa.array(values, wanted[1])
-            except (pa.ArrowInvalid, OverflowError):
-                # A whole number that is larger than the lake's: it is refused as text is.
-                continue
+        if key is not None and contract.missingValues in ((), ("",)) and (column := _native(item, [row[key] for row in rows])) is not None:
+            found[item.name] = column
     return found
+
+
+def _native(item: Field, values: Sequence[Any]) -> pa.Array | None:
+    """The values as the item's own type; None where one of them has to be read from text."""
+    try:
+        if item.type == "datetime" and item.format in ("default", "any", ""):
+            return pa.array(values, pa.string()).cast(pa.timestamp("us")) if all(value is None or _is_plain(value) for value in values) else None
+        wanted = _NATIVE.get(item.type)
+        return pa.array(values, wanted[1]) if wanted and {type(value) for value in values} - {type(None)} <= wanted[0] else None
+    except (pa.ArrowInvalid, OverflowError):
+        # A whole number that is larger than the lake's, a thirtieth of February: it is refused as text is.
+        return None
+
+
+def _is_plain(value: Any) -> bool:
+    return isinstance(value, str) and PLAIN_MOMENT.fullmatch(value) is not None
 
 
 def _texts(column: Sequence[str | None]) -> pa.Array:
