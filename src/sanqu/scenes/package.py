@@ -64,7 +64,7 @@ class Case(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     process: str = Field(pattern=NAME)
-    title: str = Field(max_length=150)
+    title: Text
     unit: str
     data: dict[str, str] = Field(default_factory=dict)
 

@@ -30,6 +30,7 @@ log = logging.getLogger(__name__)
 
 MOST_ROWS = 20_000
 PLACE = re.compile(r"\{([a-z_][a-z0-9_]*)\}")
+MOMENT = re.compile(r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d(?::\d\d)?)(?:\.\d+)?$")
 SPAN = re.compile(r"P(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?)?")
 
 ALL_SEEN = "SELECT what, snapshots, at FROM scene_seen WHERE scene = %s"
@@ -163,7 +164,7 @@ def _raise(city: City, conn: Connection, one: Installed, rule: Rule, key: str, r
     assert made is not None
     if rule.case is not None:
         case = start_case(
-            city, SYSTEM, rule.case.process, filled(rule.case.title, row)[:200], f"alarm:{made['id']}", filled(rule.case.unit, row) or one.steward,
+            city, SYSTEM, rule.case.process, _case_title(rule.case.title, row), f"alarm:{made['id']}", filled(rule.case.unit, row) or one.steward,
             {**_case_data(rule.case, row), "alarm": made["id"], "scene": one.name}, conn=conn, at=at,
         )  # fmt: skip
         conn.execute(SET_CASE, (case.number, made["id"]))
@@ -190,7 +191,19 @@ def places_in(template: str) -> set[str]:
 
 
 def _message(message: Text, row: Mapping[str, Any]) -> Text:
-    return Text(zh=filled(message.zh, row), en=filled(message.en, row))
+    # A moment is read with a space between day and time.
+    said = {name: MOMENT.sub(r"\1 \2", value, count=1) if isinstance(value, str) else value for name, value in row.items()}
+    return Text(zh=filled(message.zh, said), en=filled(message.en, {**said, **_english(said)}))
+
+
+def _english(row: Mapping[str, Any]) -> dict[str, Any]:
+    """What stands for a column in English: its companion `name_en`, where the row has one."""
+    return {name.removesuffix("_en"): value for name, value in row.items() if name.endswith("_en") and value is not None}
+
+
+def _case_title(title: Text, row: Mapping[str, Any]) -> Text:
+    told = _message(title, row)
+    return Text(zh=told.zh[:200], en=told.en[:200])
 
 
 def _key(rule: Rule, row: Mapping[str, Any]) -> str:

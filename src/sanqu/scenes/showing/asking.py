@@ -10,7 +10,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
-from typing import Any
+from typing import Any, Self
 
 from sanqu.ground.city import City
 from sanqu.ground.clock import now
@@ -24,6 +24,7 @@ from sanqu.sharing.door import Answer, Question
 from sanqu.sharing.kept import Decided, decided, kept_answers
 from sanqu.sharing.law import law_book
 
+COUNTIES = "SELECT title_zh, title_en FROM org_unit WHERE kind = 'county' AND title_en <> ''"
 # Queries of one process that are asked or waited for at the same time. The door bounds the engines itself; there are more threads than
 # those, so that answers that are known already do not wait behind slow ones.
 AT_ONCE = 24
@@ -42,6 +43,25 @@ class Reader:
     params: Mapping[str, Any] = field(default_factory=dict)
 
 
+class Named(str):
+    """The English name of a county, with what stands in the data for those who compare with it."""
+
+    __slots__ = ("stands",)
+
+    def __new__(cls, english: str, stands: str) -> Self:
+        """The name, and what stands in the data."""
+        made = super().__new__(cls, english)
+        made.stands = stands
+        return made
+
+    stands: str
+
+
+def stands(value: Any) -> Any:
+    """What stands in the data where a name is shown."""
+    return value.stands if isinstance(value, Named) else value
+
+
 @dataclass(frozen=True)
 class Outcome:
     """What became of a query: its answer, or why there is none; the text as the door was asked, and when."""
@@ -54,13 +74,18 @@ class Outcome:
     decision: Decision | None = None
     fault: SanquError | None = None
     lang: Lang = "zh"
+    # The English names of counties, for a reader of English.
+    counties: Mapping[str, Named] = field(default_factory=dict)
 
     @cached_property
     def rows(self) -> list[dict[str, Any]]:
-        """The rows, by column; to a reader of English, `name_en` stands in for `name`."""
+        """The rows, by column; to a reader of English, `name_en` stands in for `name`, and a county's English name for its own."""
         found: list[dict[str, Any]] = self.answer.table.to_pylist() if self.answer is not None else []
-        english = [name for name in self.columns if f"{name}_en" in self.columns] if self.lang == "en" else []
-        return [row | {name: row[f"{name}_en"] for name in english} for row in found] if english else found
+        if self.lang != "en":
+            return found
+        english, counties = [name for name in self.columns if f"{name}_en" in self.columns], self.counties
+        told = [row | {name: row[f"{name}_en"] for name in english} for row in found] if english else found
+        return [{name: counties.get(value, value) if isinstance(value, str) else value for name, value in row.items()} for row in told] if counties else told
 
     @property
     def columns(self) -> list[str]:
@@ -117,6 +142,12 @@ class Asking:
         self._lock = threading.Lock()
         self._pool = reader.city.part(_Pool, _Pool)
 
+    @cached_property
+    def _counties(self) -> dict[str, Named]:
+        if self.reader.lang != "en":
+            return {}
+        return {str(row["title_zh"]): Named(str(row["title_en"]), str(row["title_zh"])) for row in self.reader.city.db.all(COUNTIES)}
+
     def begin(self, names: Iterable[str]) -> None:
         """Ask these queries, without waiting."""
         for name in names:
@@ -145,8 +176,8 @@ class Asking:
             sql, params, decision = one.question.sql, dict(one.question.params), one.decision
             answer = kept_answers(reader.city).answer(reader.asker, one)
         except SanquError as fault:
-            return Outcome(name, sql, params, at, None, decision, fault, reader.lang)
-        return Outcome(name, sql, params, at, answer, decision, None, reader.lang)
+            return Outcome(name, sql, params, at, None, decision, fault, reader.lang, self._counties)
+        return Outcome(name, sql, params, at, answer, decision, None, reader.lang, self._counties)
 
     def decide(self, name: str) -> Decided:
         """What the door says of a query, at the snapshots of this reading; raises as the door."""

@@ -220,7 +220,7 @@ def _begin(request: Request, city: City, asker: Asker, lang: Lang, name: str, pa
     fields = block.options["fields"]
     try:
         data = check_result(fields, given, {}, f"{name}/{page}/{block.id}")
-        title = block.words("title").zh or block.options["process"]
+        title = block.words("title") if block.words("title").zh else Text(zh=block.options["process"])
         subject = str(block.options.get("about", f"scene:{name}"))
         case = start_case(city, asker, block.options["process"], title, subject, block.options.get("unit"), data)
     except BadInput as fault:

@@ -15,15 +15,38 @@ function chartLibrary() {
   return drawing;
 }
 
-function dressed(option) {
+// The width of a text as charts letter it.
+const ruler = document.createElement("canvas").getContext("2d");
+function widthOf(text, size) {
+  ruler.font = `${size}px ${style("--font")}`;
+  return ruler.measureText(text).width;
+}
+
+// Names that are all to be said: in lines below each other where each word has room, else aslant.
+function fitted(label, names, width, size) {
+  const { fit, ...rest } = label;
+  if (!fit) return rest;
+  const room = (width - 70) / Math.max(1, names.length) - 6;
+  // Chinese breaks between any two characters, but not into single ones.
+  const word = (one) => Math.min(widthOf(one, size), /[\u3400-\u9fff]/.test(one) ? 4 * size : Infinity);
+  const longest = Math.max(0, ...names.flatMap((name) => String(name).split(/\s+/).map(word)));
+  return longest <= room ? { interval: 0, width: room, overflow: "break", ...rest } : { interval: 0, rotate: 40, width: 104, overflow: "truncate", ...rest };
+}
+
+function dressed(option, box) {
   const ink = style("--soft");
   // On a wall everything is larger, what stands in charts too.
   const scale = parseFloat(getComputedStyle(document.documentElement).fontSize) / 15;
   const size = (n) => Math.round(n * scale);
   const lettered = (a) => a && { ...a, fontSize: size(a.fontSize || 12) };
-  const axis = (a) => ({ axisLine: { lineStyle: { color: style("--line") } }, splitLine: { lineStyle: { color: style("--line") } }, ...a, axisLabel: lettered({ color: ink, ...a.axisLabel }), nameTextStyle: { color: ink, fontSize: size(12) } });
+  const label = (a) => (a.axisLabel && a.axisLabel.fit ? fitted(a.axisLabel, a.data, box.clientWidth, size(12)) : a.axisLabel);
+  const axis = (a) => ({ axisLine: { lineStyle: { color: style("--line") } }, splitLine: { lineStyle: { color: style("--line") } }, ...a, axisLabel: lettered({ color: ink, ...label(a) }), nameTextStyle: { color: ink, fontSize: size(12) } });
   const each = (value, f) => (Array.isArray(value) ? value.map(f) : value && f(value));
   const palette = [style("--deep"), style("--citrus"), "#5b8fb9", "#8a6fb0", "#7d9b4e", "#b05f6d", "#4f7f86", "#a38a3c"];
+  // Kinds on a map have their own colours, the same as in the words below it; what is pointed at says its kind.
+  const { kinds, ...rest } = option;
+  const pieces = kinds && option.visualMap.pieces.map((one) => ({ ...one, color: style(`--kind-${one.value % 8}`) }));
+  const kindOf = (at) => { const value = Array.isArray(at.value) ? at.value[2] : at.value; return window.echarts.format.encodeHTML([at.name, kinds[value]].filter(Boolean).join(" · ")); };
   // A front page's map says its own colours.
   const land = (a) => ({ ...a, itemStyle: { areaColor: style("--deep-soft"), borderColor: style("--paper"), ...a.itemStyle }, label: lettered({ color: style("--ink"), textBorderColor: style("--paper"), textBorderWidth: 2, ...a.label }) });
   return {
@@ -31,9 +54,9 @@ function dressed(option) {
     textStyle: { fontFamily: style("--font"), color: style("--ink") },
     animation: !matchMedia("(prefers-reduced-motion: reduce)").matches,
     grid: { left: 12, right: 18, top: 36, bottom: 8, containLabel: true },
-    tooltip: { trigger: "axis", confine: true, backgroundColor: style("--paper"), borderColor: style("--line"), textStyle: { color: style("--ink") } },
-    ...option,
-    visualMap: option.visualMap && { ...option.visualMap, ...(option.visualMap.shades && { inRange: { color: [style("--deep-soft"), style("--deep")] }, textStyle: { color: ink, fontSize: size(12) } }) },
+    ...rest,
+    tooltip: { trigger: "axis", confine: true, backgroundColor: style("--paper"), borderColor: style("--line"), textStyle: { color: style("--ink") }, ...option.tooltip, ...(kinds && { formatter: kindOf }) },
+    visualMap: option.visualMap && { ...option.visualMap, ...(pieces && { pieces }), ...(option.visualMap.shades && { inRange: { color: [style("--deep-soft"), style("--deep")] }, textStyle: { color: ink, fontSize: size(12) } }) },
     radar: option.radar && { axisName: { color: ink, fontSize: size(12) }, splitLine: { lineStyle: { color: style("--line") } }, splitArea: { show: false }, axisLine: { lineStyle: { color: style("--line") } }, ...option.radar },
     geo: option.geo && land(option.geo),
     series: each(option.series, (one) => (one.type === "map" ? land(one) : one.type === "gauge" ? { ...one, itemStyle: { color: style("--deep") }, axisLine: { lineStyle: { width: 14, color: [[1, style("--line")]] } }, axisLabel: { color: ink, ...one.axisLabel }, splitLine: { ...one.splitLine, lineStyle: { color: style("--edge") } }, detail: lettered({ color: style("--ink"), ...one.detail }), title: lettered({ color: ink, ...one.title }) } : ["pie", "sankey", "graph"].includes(one.type) ? { ...one, label: lettered({ color: style("--ink"), ...one.label }), ...(one.type === "sankey" && { data: one.data.map((node, n) => ({ ...node, itemStyle: { color: palette[n % palette.length] } })) }) } : one)),
@@ -59,7 +82,7 @@ async function draw(box) {
     box.sanquChart = chart;
     chart.on("finished", () => { box.dataset.state = "drawn"; });
     const { map, links, ...rest } = option;
-    chart.setOption(dressed(rest));
+    chart.setOption(dressed(rest, box));
     if (links) chart.on("click", (event) => { if (links[event.name]) location.href = links[event.name]; });
     new ResizeObserver(() => chart.resize()).observe(box);
   } catch (fault) {
@@ -75,7 +98,7 @@ function redraw(box) {
   // Who has moved the map nearer goes on looking there.
   const held = rest.geo && box.sanquChart.getOption().geo;
   if (held && held[0] && held[0].center) Object.assign(rest.geo, { center: held[0].center, zoom: held[0].zoom });
-  box.sanquChart.setOption(dressed(rest), { notMerge: true });
+  box.sanquChart.setOption(dressed(rest, box), { notMerge: true });
 }
 window.sanqu = { dress, redraw };
 
