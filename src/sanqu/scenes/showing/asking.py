@@ -18,6 +18,7 @@ from sanqu.ground.errors import BadInput, SanquError, not_found
 from sanqu.ground.i18n import Lang, Text
 from sanqu.ground.people.askers import Asker
 from sanqu.scenes.showing.stages import Stage
+from sanqu.scenes.wording import in_english
 from sanqu.scenes.writing.page import Input, Page
 from sanqu.sharing.decide import Decision
 from sanqu.sharing.door import Answer, Question
@@ -44,12 +45,12 @@ class Reader:
 
 
 class Named(str):
-    """The English name of a county, with what stands in the data for those who compare with it."""
+    """What is shown to a reader of English, with what stands in the data for those who compare with it."""
 
     __slots__ = ("stands",)
 
     def __new__(cls, english: str, stands: str) -> Self:
-        """The name, and what stands in the data."""
+        """The English word, and what stands in the data."""
         made = super().__new__(cls, english)
         made.stands = stands
         return made
@@ -74,18 +75,22 @@ class Outcome:
     decision: Decision | None = None
     fault: SanquError | None = None
     lang: Lang = "zh"
-    # The English names of counties, for a reader of English.
-    counties: Mapping[str, Named] = field(default_factory=dict)
+    # What counties and words of the scene are in English, for a reader of English.
+    english: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
     def rows(self) -> list[dict[str, Any]]:
-        """The rows, by column; to a reader of English, `name_en` stands in for `name`, and a county's English name for its own."""
+        """The rows, by column; to a reader of English, `name_en` stands in for `name`, and English words for those that are known."""
         found: list[dict[str, Any]] = self.answer.table.to_pylist() if self.answer is not None else []
         if self.lang != "en":
             return found
-        english, counties = [name for name in self.columns if f"{name}_en" in self.columns], self.counties
-        told = [row | {name: row[f"{name}_en"] for name in english} for row in found] if english else found
-        return [{name: counties.get(value, value) if isinstance(value, str) else value for name, value in row.items()} for row in told] if counties else told
+        pairs = [name for name in self.columns if f"{name}_en" in self.columns]
+        told = [row | {name: row[f"{name}_en"] for name in pairs} for row in found] if pairs else found
+        return [{name: self._named(value) if isinstance(value, str) else value for name, value in row.items()} for row in told]
+
+    def _named(self, value: str) -> str:
+        said = in_english(value, self.english)
+        return value if said == value else Named(said, value)
 
     @property
     def columns(self) -> list[str]:
@@ -143,10 +148,11 @@ class Asking:
         self._pool = reader.city.part(_Pool, _Pool)
 
     @cached_property
-    def _counties(self) -> dict[str, Named]:
+    def _english(self) -> dict[str, str]:
         if self.reader.lang != "en":
             return {}
-        return {str(row["title_zh"]): Named(str(row["title_en"]), str(row["title_zh"])) for row in self.reader.city.db.all(COUNTIES)}
+        counties = {str(row["title_zh"]): str(row["title_en"]) for row in self.reader.city.db.all(COUNTIES)}
+        return counties | dict(self.reader.stage.words)
 
     def begin(self, names: Iterable[str]) -> None:
         """Ask these queries, without waiting."""
@@ -176,8 +182,8 @@ class Asking:
             sql, params, decision = one.question.sql, dict(one.question.params), one.decision
             answer = kept_answers(reader.city).answer(reader.asker, one)
         except SanquError as fault:
-            return Outcome(name, sql, params, at, None, decision, fault, reader.lang, self._counties)
-        return Outcome(name, sql, params, at, answer, decision, None, reader.lang, self._counties)
+            return Outcome(name, sql, params, at, None, decision, fault, reader.lang, self._english)
+        return Outcome(name, sql, params, at, answer, decision, None, reader.lang, self._english)
 
     def decide(self, name: str) -> Decided:
         """What the door says of a query, at the snapshots of this reading; raises as the door."""

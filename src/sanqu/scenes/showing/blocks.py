@@ -143,7 +143,7 @@ def link(reader: Reader, told: Mapping[str, str] | None = None, **changed: Any) 
 def _chart(reader: Reader, block: Block, outcome: Outcome) -> dict[str, Any]:
     option = charts.chart_of(block, outcome.rows, reader.lang)
     if option.get("map", {}).get("name") == "city":
-        _name_regions(option, outcome.counties)
+        _name_regions(option, outcome.english)
     return {"option": option, "cut": len(outcome.rows) > charts.MOST_POINTS, "height": _height(block), "table": _spoken(reader, block, outcome), "kinds": charts.kinds_of(block, outcome.rows)}
 
 

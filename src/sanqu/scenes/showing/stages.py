@@ -31,6 +31,8 @@ class Stage:
     answers: tuple[str, ...] = ()
     # What its contracts call their items: heads of columns that a page does not name.
     heads: Mapping[str, Text] = field(default_factory=dict)
+    # What words of its data are in English.
+    words: Mapping[str, str] = field(default_factory=dict)
     _woven: dict[str, str] = field(default_factory=dict)
 
     def page(self, name: str) -> Page:
@@ -80,7 +82,7 @@ class Stages:
         scene, woven = scene_of(self._city, one), woven_of(self._city, one)
         pages = {name: read_page(scene.read(file), name) for file in scene.pages for name in [PurePosixPath(file).stem]}
         heads = {item.name: item.title for contract in scene.contracts.values() for item in contract.fields if item.title.zh}
-        return Stage(one.name, one.title, pages, lambda sql: expand(woven, sql, one.name), scene.about.answers, heads)
+        return Stage(one.name, one.title, pages, lambda sql: expand(woven, sql, one.name), scene.about.answers, heads, scene.words)
 
 
 def stage_of(city: City, name: str) -> Stage:
