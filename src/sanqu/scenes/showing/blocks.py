@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal
 from urllib.parse import quote, urlencode
+
+from markupsafe import Markup, escape
 
 from sanqu.ground.clock import CITY_ZONE
 from sanqu.ground.errors import NotFound, Refused, SanquError
@@ -22,6 +25,8 @@ from sanqu.scenes.writing.page import Block, Page, Prose
 from sanqu.scenes.writing.prose import queries_in, render_prose
 
 log = logging.getLogger(__name__)
+
+MOMENT = re.compile(r"\b\d{4}-\d\d-\d\d(?: \d\d:\d\d(?::\d\d)?)?\b")
 
 State = Literal["shown", "empty", "refused", "failed", "broken"]
 
@@ -120,8 +125,13 @@ def render_part(template: str, reader: Reader, **context: Any) -> str:
     lang = reader.lang
     return environment().get_template(template).render(
         lang=lang, asker=reader.asker, reader=reader, page=reader.page, stage=reader.stage, _=lambda key, **values: say(key, lang, **values),
-        tr=lambda text: text.in_(lang) if isinstance(text, Text) else text, shown=partial(_shown, lang), here=address(reader), link=partial(link, reader), zone=CITY_ZONE, **context,
+        tr=lambda text: text.in_(lang) if isinstance(text, Text) else text, shown=partial(_shown, lang), here=address(reader), link=partial(link, reader), whole_dates=whole_dates, zone=CITY_ZONE, **context,
     )  # fmt: skip
+
+
+def whole_dates(text: str) -> Markup:
+    """The text with its days and moments, which are not broken at the end of a line."""
+    return Markup(MOMENT.sub(r'<span class="whole">\g<0></span>', str(escape(text))))
 
 
 def _shown(lang: Any, value: Any, digits: float | None = None) -> str:

@@ -14,7 +14,7 @@ Row = Mapping[str, Any]
 Option = dict[str, Any]
 MOST_POINTS = 5000
 # Names in words are all said, up to so many: broken into lines or, where they are too long, aslant; more of them, and dates and numbers, are thinned out.
-MOST_NAMES = 16
+MOST_NAMES, FEW_NAMES = 16, 8
 NUMBERED = re.compile(r"[\d\s:./年月日季周Q—-]*")
 MOST_SLICES = 12
 # More points than these do not glide to new places; a map is shown nearer where all points lie within so many degrees.
@@ -67,9 +67,7 @@ def _series(block: Block, rows: Sequence[Row], lang: Lang) -> tuple[list[str], l
 def _xy(block: Block, rows: Sequence[Row], lang: Lang) -> Option:
     names, series = _series(block, rows, lang)
     lying, bars = block.flag("lying"), block.component == "bar"
-    said = len(names) <= MOST_NAMES and not all(NUMBERED.fullmatch(name) for name in names)
-    # How wide a name may be is known where the chart is drawn.
-    label: Option = {"interval": 0, "width": 120, "overflow": "truncate"} if lying else {"fit": True} if said else {"hideOverlap": True, "rotate": 0}
+    label = {"fit": "beside"} if lying else _below(names, bars)
     category: Option = {"type": "category", "data": names, "axisLabel": label, **({"inverse": True} if lying else {"boundaryGap": bars})}
     value: Option = {"type": "value", "name": "" if block.words("title").zh else _unit(block, lang), "axisLabel": {"hideOverlap": True}, **({} if bars else {"scale": block.component == "line"})}
     if lying:
@@ -80,6 +78,13 @@ def _xy(block: Block, rows: Sequence[Row], lang: Lang) -> Option:
         "grid": {"left": 12, "right": 34, "top": 34 if len(series) > 1 or (value["name"] and not lying) else 14, "bottom": 26 if lying and value["name"] else 8, "containLabel": True},
     }  # fmt: skip
     return option | ({"legend": {}} if len(series) > 1 else {})
+
+
+def _below(names: Sequence[str], bars: bool) -> Option:
+    """Names below a chart: those of bars are all said if they are words (how wide they may be is known where they are drawn), points of a line are thinned out."""
+    if bars and len(names) <= MOST_NAMES and not all(NUMBERED.fullmatch(name) for name in names):
+        return {"fit": "below"}
+    return {"hideOverlap": True, "rotate": 0, **({"width": 84, "overflow": "break"} if len(names) <= FEW_NAMES else {})}
 
 
 def _one_series(block: Block, called: str, values: list[float | None], many: int) -> Option:

@@ -22,15 +22,20 @@ function widthOf(text, size) {
   return ruler.measureText(text).width;
 }
 
-// Names that are all to be said: in lines below each other where each word has room, else aslant.
-function fitted(label, names, width, size) {
+// Names that are all to be said. Below a chart: in lines where each word has room, else aslant; beside lying bars: in as many lines as a bar is high.
+function fitted(label, names, width, height, size) {
   const { fit, ...rest } = label;
-  if (!fit) return rest;
-  const room = (width - 70) / Math.max(1, names.length) - 6;
+  const longestName = Math.max(0, ...names.map((name) => widthOf(String(name), size)));
+  if (fit === "beside") {
+    const aside = Math.max(110, Math.min(240, width * 0.4)), rows = Math.max(1, Math.floor((height - 40) / Math.max(1, names.length) / (size + 2)));
+    return { interval: 0, width: aside, lineHeight: size + 1, overflow: longestName <= aside * rows * 0.85 ? "break" : "truncate", ...rest };
+  }
+  const room = (width - 100) / Math.max(1, names.length) - 6;
   // Chinese breaks between any two characters, but not into single ones.
   const word = (one) => Math.min(widthOf(one, size), /[\u3400-\u9fff]/.test(one) ? 4 * size : Infinity);
   const longest = Math.max(0, ...names.flatMap((name) => String(name).split(/\s+/).map(word)));
-  return longest <= room ? { interval: 0, width: room, overflow: "break", ...rest } : { interval: 0, rotate: 40, width: 104, overflow: "truncate", ...rest };
+  const lines = longestName / (room * 0.85);
+  return longest <= room && lines <= 2 ? { interval: 0, width: room, overflow: "break", ...rest } : { interval: 0, rotate: 40, width: 104, overflow: "truncate", ...rest };
 }
 
 function dressed(option, box) {
@@ -39,7 +44,7 @@ function dressed(option, box) {
   const scale = parseFloat(getComputedStyle(document.documentElement).fontSize) / 15;
   const size = (n) => Math.round(n * scale);
   const lettered = (a) => a && { ...a, fontSize: size(a.fontSize || 12) };
-  const label = (a) => (a.axisLabel && a.axisLabel.fit ? fitted(a.axisLabel, a.data, box.clientWidth, size(12)) : a.axisLabel);
+  const label = (a) => (a.axisLabel && a.axisLabel.fit ? fitted(a.axisLabel, a.data, box.clientWidth, box.clientHeight, size(12)) : a.axisLabel);
   const axis = (a) => ({ axisLine: { lineStyle: { color: style("--line") } }, splitLine: { lineStyle: { color: style("--line") } }, ...a, axisLabel: lettered({ color: ink, ...label(a) }), nameTextStyle: { color: ink, fontSize: size(12) } });
   const each = (value, f) => (Array.isArray(value) ? value.map(f) : value && f(value));
   const palette = [style("--deep"), style("--citrus"), "#5b8fb9", "#8a6fb0", "#7d9b4e", "#b05f6d", "#4f7f86", "#a38a3c"];
