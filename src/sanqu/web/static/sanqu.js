@@ -35,10 +35,38 @@ function fitted(label, names, width, height, size) {
   const word = (one) => Math.min(widthOf(one, size), /[\u3400-\u9fff]/.test(one) ? 4 * size : Infinity);
   const longest = Math.max(0, ...names.flatMap((name) => String(name).split(/\s+/).map(word)));
   const lines = longestName / (room * 0.85);
-  return longest <= room && lines <= 2 ? { interval: 0, width: room, overflow: "break", ...rest } : { interval: 0, rotate: 40, width: 104, overflow: "truncate", ...rest };
+  return longest + 8 <= room && lines <= 2 ? { interval: 0, width: room, overflow: "break", ...rest } : { interval: 0, rotate: 40, width: 104, overflow: "truncate", ...rest };
 }
 
-function dressed(option, box) {
+// How many rows the names of a legend take.
+function rowsOf(names, width, size) {
+  let rows = 1, at = 0;
+  for (const name of names) {
+    const wide = widthOf(String(name), size) + 42;
+    if (at && at + wide > width) { rows += 1; at = 0; }
+    at += wide;
+  }
+  return rows;
+}
+
+// Room for what the names on a chart need more than one line for: those below bars, and those of a legend, which wraps where it is not too long.
+function roomed(option, box, size) {
+  const below = [option.xAxis].flat().find((a) => a && a.axisLabel && a.axisLabel.fit);
+  const label = below && fitted(below.axisLabel, below.data, box.clientWidth, box.clientHeight, size);
+  const grid = { ...option.grid };
+  if (label && label.overflow === "break" && below.data.some((name) => widthOf(String(name), size) > label.width)) grid.bottom = (grid.bottom || 8) + size + 2;
+  const names = option.legend ? option.series.flatMap((one) => (one.type === "pie" ? one.data.map((slice) => slice.name) : one.name || [])) : [];
+  const rows = rowsOf(names, box.clientWidth - 16, size), wraps = rows > 1 && rows <= 3;
+  const pie = wraps && option.series.some((one) => one.type === "pie");
+  if (wraps && grid.top) grid.top += (rows - 1) * (size + 12);
+  return {
+    ...option, ...(option.grid && { grid }), ...(wraps && { legend: { type: "plain", ...option.legend } }),
+    ...(pie && { series: option.series.map((one) => ({ ...one, center: ["50%", "40%"], radius: ["30%", "50%"] })) }),
+  };
+}
+
+function dressed(given, box) {
+  const option = roomed(given, box, Math.round(12 * parseFloat(getComputedStyle(document.documentElement).fontSize) / 15));
   const ink = style("--soft");
   // On a wall everything is larger, what stands in charts too.
   const scale = parseFloat(getComputedStyle(document.documentElement).fontSize) / 15;
