@@ -221,11 +221,14 @@ def test_a_form_begins_a_case_and_says_what_does_not_fit(hall: Hall, site: str) 
     with hall.reader(site, hall.officer) as officer, hall.reader(site) as public:
         wrong = officer.post(f"{PAGE}/form_1", data={"place": "", "people": "three"})
         begun = officer.post(f"{PAGE}/form_1", data={"place": "果园", "people": "3"})
+        case = officer.get(begun.headers["location"]).text
         cases = officer.get(PAGE, params={"block": "cases_1"}).text
         nobody = public.post(f"{PAGE}/form_1", data={"place": "果园"})
     assert (wrong.status_code, wrong.text.count('role="alert"') >= 2) == (422, True)
     assert begun.status_code == 303 and begun.headers["location"].startswith("/cases/")
     assert begun.headers["location"].removeprefix("/cases/") in cases
+    # Who works at the case reads what was filled in.
+    assert "<dd>果园</dd>" in case and "<dd>3</dd>" in case
     assert nobody.status_code == 401
 
 

@@ -166,7 +166,7 @@ def _raise(city: City, conn: Connection, one: Installed, rule: Rule, key: str, r
     if rule.case is not None:
         case = start_case(
             city, SYSTEM, rule.case.process, _case_title(rule.case.title, row, words), f"alarm:{made['id']}", filled(rule.case.unit, row) or one.steward,
-            {**_case_data(rule.case, row), "alarm": made["id"], "scene": one.name}, conn=conn, at=at,
+            {**_case_data(rule.case, row), "alarm": made["id"], "scene": one.name, "said": [{"title": {"zh": "起因", "en": "What it is about"}, "value": message.obj}]}, conn=conn, at=at,
         )  # fmt: skip
         conn.execute(SET_CASE, (case.number, made["id"]))
     return 1
