@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from sanqu.cases.history import find_case
 from sanqu.catalog.keeping import register_contract
 from sanqu.ground.city import City
 from sanqu.ground.errors import BadInput, Conflict, NotFound, Refused
@@ -126,10 +127,15 @@ def test_only_the_groups_that_changed_are_worked_out_and_the_table_is_as_if_all_
 
 
 def test_an_alarm_is_one_incident_opens_one_case_and_is_over_when_its_rows_are_gone(town: City, write: Write) -> None:
-    rule = '[[rule]]\nname = "small"\ntitle = { zh = "太小", en = "Too small" }\nsql = "SELECT orchard, area, \'330802\' AS place FROM grove_orchards WHERE area < 8"\nkey = ["orchard"]\nmessage = { zh = "{orchard}", en = "{orchard}" }\ncase = { process = "grove-visit", title = "走访 {orchard}", unit = "{place}", data = { where = "{place}", area = "{area}" } }\nquiet = "PT1H"\n'
-    install(town, SYSTEM, open_scene(write({"rules/rules.toml": rule, "processes/grove-visit.bpmn": PROCESS})), samples=True, steward="3308-nyj")
+    rule = '[[rule]]\nname = "small"\ntitle = { zh = "太小", en = "Too small" }\nsql = "SELECT orchard, area, variety, \'330802\' AS place, DATE \'2026-10-01\' + INTERVAL 8 HOUR AS seen FROM grove_orchards WHERE area < 8"\nkey = ["orchard"]\nmessage = { zh = "{orchard} {variety} {seen}", en = "{orchard} {variety} {seen}" }\ncase = { process = "grove-visit", title = { zh = "走访 {orchard}", en = "Visit {variety}" }, unit = "{place}", data = { where = "{place}", area = "{area}" } }\nquiet = "PT1H"\n'
+    install(town, SYSTEM, open_scene(write({"rules/rules.toml": rule, "processes/grove-visit.bpmn": PROCESS, "words.toml": '"胡柚" = "pomelo"\n"椪柑" = "ponkan"\n"温州蜜柑" = "satsuma"\n'})), samples=True, steward="3308-nyj")
     (first,), count = list_alarms(town, STAFF, "grove")
     assert count == 1 and first.case_number is not None and first.body["area"] == 5.0
+    # Moments are read with a space, words of the data in the reader's language.
+    called = find_case(town, SYSTEM, first.case_number).called
+    english = {"胡柚": "pomelo", "椪柑": "ponkan", "温州蜜柑": "satsuma"}[first.body["variety"]]
+    assert (first.message.zh, first.message.en) == (f"A3 {first.body['variety']} 2026-10-01 08:00:00", f"A3 {english} 2026-10-01 08:00:00")
+    assert (called.zh, called.en) == ("走访 A3", f"Visit {english}")
     put(town, "grove-orchards", "SELECT 'A3' AS orchard, '衢江区' AS county, 6.0 AS area, '椪柑' AS variety")
     refresh_all(town)
     (second,), _ = list_alarms(town, STAFF, "grove")

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 from collections.abc import Callable
 from html.parser import HTMLParser
+from urllib.parse import quote
 
 import httpx
 import openpyxl
@@ -87,6 +89,30 @@ def test_an_input_is_a_value_and_never_a_part_of_the_query(hall: Hall, site: str
     assert f"{kecheng:,.0f}" in one
     assert "figure-value\">—" in hostile.replace("\n", "")
     assert '<option value="柯城区" selected>' in chosen
+
+
+def test_a_reader_of_english_sees_english_words_and_chooses_by_what_stands_in_the_data(hall: Hall, site: str) -> None:
+    with hall.reader(site) as reader:
+        chosen = reader.get(PAGE, params={"county": "柯城区", "block": "inputs_1", "lang": "en"}).text
+        found = reader.get(PAGE, params={"block": "table_1", "table_1.find": "kecheng", "lang": "en"}).text
+        classes = reader.get(PAGE, params={"block": "area_1", "lang": "en"}).text
+    assert '<option value="柯城区" selected>Kecheng</option>' in chosen
+    assert f'<a href="/datasets?q={quote("柯城区")}">Kecheng</a>' in found and ">Qujiang</a>" not in found
+    assert '"manufacturing"' in classes and "制造" not in classes
+
+
+def test_a_map_tells_kinds_apart_and_names_them_in_words(hall: Hall, site: str) -> None:
+    with hall.reader(site) as reader:
+        zh, en = (reader.get(PAGE, params={"block": "states", "lang": lang}).text for lang in ("zh", "en"))
+        measure = reader.get(PAGE, params={"block": "where"}).text
+    option = json.loads(en.split('<script type="application/json">')[1].split("</script>")[0])
+    kinds = option["kinds"]
+    assert sorted(kinds) == ["high water", "level in order"] and [one["label"] for one in option["visualMap"]["pieces"]] == kinds
+    assert {one["value"] for one in option["series"][0]["data"]} == {0, 1} and option["visualMap"]["type"] == "piecewise"
+    assert "</i>水位过高</li>" in zh and "</i>high water</li>" in en
+    # A measure says both ends of its scale; outlines are no words, and columns are called as the contract calls them.
+    assert len(json.loads(measure.split('<script type="application/json">')[1].split("</script>")[0])["visualMap"]["text"]) == 2
+    assert "Polygon" not in zh.split("</script>")[1] and "<th scope=\"col\">state</th>" in zh
 
 
 WRONG = """+++
@@ -195,11 +221,14 @@ def test_a_form_begins_a_case_and_says_what_does_not_fit(hall: Hall, site: str) 
     with hall.reader(site, hall.officer) as officer, hall.reader(site) as public:
         wrong = officer.post(f"{PAGE}/form_1", data={"place": "", "people": "three"})
         begun = officer.post(f"{PAGE}/form_1", data={"place": "果园", "people": "3"})
+        case = officer.get(begun.headers["location"]).text
         cases = officer.get(PAGE, params={"block": "cases_1"}).text
         nobody = public.post(f"{PAGE}/form_1", data={"place": "果园"})
     assert (wrong.status_code, wrong.text.count('role="alert"') >= 2) == (422, True)
     assert begun.status_code == 303 and begun.headers["location"].startswith("/cases/")
     assert begun.headers["location"].removeprefix("/cases/") in cases
+    # Who works at the case reads what was filled in.
+    assert "<dd>果园</dd>" in case and "<dd>3</dd>" in case
     assert nobody.status_code == 401
 
 

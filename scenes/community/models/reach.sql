@@ -13,6 +13,5 @@ WITH wanted AS (
     FROM wanted AS w JOIN persons AS p ON p.person = w.person JOIN community_services AS s ON s.service = w.service LEFT JOIN walks AS k ON k.service = s.service AND k.node = p.node
 )
 SELECT person, service, kind, place, CASE WHEN listed AND walked IS NULL THEN '路径不通' WHEN listed THEN '路径' WHEN straight IS NULL THEN '没有位置' ELSE '直线×1.3' END AS way,
-    CASE WHEN listed AND walked IS NULL THEN 'no way' WHEN listed THEN 'paths' WHEN straight IS NULL THEN 'no place' ELSE 'line × 1.3' END AS way_en,
     CASE WHEN listed THEN walked ELSE straight END AS metres, CASE WHEN listed THEN walked ELSE straight END / 75 AS minutes
 FROM measured

@@ -1,7 +1,7 @@
 -- title.zh: 待公布
 -- title.en: Ready to publish
 -- Counts below ten are not told, others rounded to tens each by itself, so that none is the whole less the others. Of fewer than ten people no share is
--- told; of others in steps that stand for ten of them at least.
+-- told; of others in steps that stand for ten of them at least, and no part is more than its whole.
 WITH counts AS (
     SELECT 'elders' AS measure, place, count(*)::DOUBLE AS n FROM persons WHERE place IS NOT NULL GROUP BY place
     UNION ALL SELECT 'elders', 'all', count(*)::DOUBLE FROM persons
@@ -17,6 +17,6 @@ WITH counts AS (
 ), told AS (
     SELECT measure, place, CASE WHEN n >= 10 THEN (round(n / 10) * 10)::BIGINT END AS people, CASE WHEN n >= 10 THEN round(n / 10) * 10 END AS value, n < 10 AS hidden FROM counts
     UNION ALL SELECT measure, place, CASE WHEN bottom >= 10 THEN (round(bottom / 10) * 10)::BIGINT END,
-        CASE WHEN bottom >= 10 THEN round(round(100 * top / bottom / greatest(0.1, 1000 / bottom)) * greatest(0.1, 1000 / bottom), 1) END, bottom < 10 FROM whole
+        CASE WHEN bottom >= 10 THEN least(round(round(100 * top / bottom / greatest(0.1, 1000 / bottom)) * greatest(0.1, 1000 / bottom), 1), CASE WHEN top <= bottom THEN 100 ELSE 1e9 END) END, bottom < 10 FROM whole
 )
 SELECT strftime(a.day, '%Y-%m') AS month, t.place, t.measure, t.people, t.value, t.hidden FROM told AS t, as_of AS a

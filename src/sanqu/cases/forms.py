@@ -124,6 +124,19 @@ def _schema_of(field: Field) -> dict[str, Any]:
     return said
 
 
+def in_words(fields: Sequence[Field], result: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """What was filled in, as people read it: the title of each field, and what was said or chosen, in both languages."""
+    found = []
+    for field in fields:
+        value = result.get(field.name)
+        if value in (None, ""):
+            continue
+        chosen = next((option.title for option in field.options if isinstance(option, Option) and option.value == value), Text())
+        answered = Text(zh="是", en="yes") if value is True else Text(zh="否", en="no") if value is False else Text(zh=str(value))
+        found.append({"title": (field.title if field.title.zh else Text(zh=field.name)).model_dump(), "value": (chosen if chosen.zh else answered).model_dump()})
+    return found
+
+
 def check_result(fields: Sequence[Field], given: Mapping[str, Any], data: Mapping[str, Any], thing: str) -> dict[str, Any]:
     """What was filled in, in the types of the fields; dates as ISO text, what was left empty left out.
 

@@ -66,7 +66,14 @@ def on_task(process: str, name: str, page: str) -> None:
 def shown_of(city: City, asker: Asker, case: Case) -> Shown:
     """What the room above shows of a case; nothing where it says nothing."""
     showing = _showings.get(case.process)
-    return showing(city, asker, case) if showing is not None else Shown()
+    return showing(city, asker, case) if showing is not None else Shown(_told(case))
+
+
+def _told(case: Case) -> tuple[tuple[Text, Text | str], ...]:
+    """What the data of a case list as `said`, in words: what a form was filled in with, what an alarm said."""
+    said = case.data.get("said")
+    listed = [one for one in said if isinstance(one, dict) and {"title", "value"} <= one.keys()] if isinstance(said, list) else []
+    return tuple((Text.model_validate(one["title"]), Text.model_validate(one["value"])) for one in listed if all(isinstance(one[key], str | dict) for key in ("title", "value")))
 
 
 def page_of_task(case: Case, name: str) -> str | None:

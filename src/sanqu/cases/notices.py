@@ -42,7 +42,7 @@ def tell(conn: Connection, persons: Iterable[str], at: datetime, text: Text, lin
 
 def tell_of(conn: Connection, case: Case, persons: Iterable[str], at: datetime, zh: str, en: str) -> None:
     """Tell of a case: what happened, and which case it is."""
-    tell(conn, persons, at, Text(zh=f"{zh}：{case.title}", en=f"{en}: {case.title}"), f"/cases/{case.number}")
+    tell(conn, persons, at, Text(zh=f"{zh}：{case.title}", en=f"{en}: {case.called.in_('en')}"), f"/cases/{case.number}")
 
 
 def colleagues(conn: Connection, unit: str | None, role: str = "") -> list[str]:

@@ -42,8 +42,8 @@ What = Literal[
     "dispatched",
 ]
 
-CASE_COLUMNS = "c.id, c.number, c.process, c.version, c.title, c.subject, c.applicant, c.unit, c.data, c.state, c.outcome, c.created, c.closed"
-TASK_COLUMNS = """t.id, c.number AS case_number, c.title AS case_title, t.name, t.title_zh, t.title_en, t.role, t.unit, t.assignee, t.form,
+CASE_COLUMNS = "c.id, c.number, c.process, c.version, c.title, c.title_en, c.subject, c.applicant, c.unit, c.data, c.state, c.outcome, c.created, c.closed"
+TASK_COLUMNS = """t.id, c.number AS case_number, c.title AS case_title, c.title_en AS case_title_en, t.name, t.title_zh, t.title_en, t.role, t.unit, t.assignee, t.form,
     t.state, t.due, t.due_sure, t.reminded, t.overdue, t.escalated, t.escalated_to, t.made, t.done_at, t.done_by, t.result, t.claimed_by, t.claimed,
     t.asked_for, t.forwarded, t.returned, t.paused, t.pause_until, t.pause_days, t.pause_used, t.supervised"""
 
@@ -76,6 +76,13 @@ class Case:
     outcome: str
     created: datetime
     closed: datetime | None
+    # What it is called in English, where that was said.
+    title_en: str = ""
+
+    @property
+    def called(self) -> Text:
+        """Its title in both languages."""
+        return Text(zh=self.title, en=self.title_en)
 
 
 @dataclass(frozen=True)
@@ -116,6 +123,12 @@ class Task:
     pause_days: int = 0
     pause_used: int = 0
     supervised: datetime | None = None
+    case_title_en: str = ""
+
+    @property
+    def case_called(self) -> Text:
+        """The title of its case in both languages."""
+        return Text(zh=self.case_title, en=self.case_title_en)
 
     def lamp(self, at: datetime | None = None) -> Literal["none", "green", "yellow", "red"]:
         """How the deadline stands: red when it is over, yellow once somebody was reminded of it; none while the task is paused."""
@@ -169,7 +182,7 @@ def case_from(row: dict[str, Any]) -> Case:
     return Case(
         row["id"], str(row["number"]), str(row["process"]), int(row["version"]), str(row["title"]), str(row["subject"]),
         str(row["applicant"]), row["unit"], dict(row["data"]), cast(CaseState, row["state"]), str(row["outcome"]),
-        row["created"], row["closed"],
+        row["created"], row["closed"], str(row["title_en"]),
     )  # fmt: skip
 
 
@@ -183,7 +196,7 @@ def task_from(row: dict[str, Any]) -> Task:
         escalated_to=row["escalated_to"], made=row["made"], done_at=row["done_at"], done_by=row["done_by"], result=row["result"],
         claimed_by=row["claimed_by"], claimed=row["claimed"], asked_for=row["asked_for"], forwarded=row["forwarded"],
         returned=row["returned"], paused=row["paused"], pause_until=row["pause_until"], pause_days=int(row["pause_days"]),
-        pause_used=int(row["pause_used"]), supervised=row["supervised"],
+        pause_used=int(row["pause_used"]), supervised=row["supervised"], case_title_en=str(row["case_title_en"]),
     )  # fmt: skip
 
 

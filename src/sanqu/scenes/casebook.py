@@ -25,7 +25,7 @@ from sanqu.scenes.rules import all_seen, note_seen
 SLACK = timedelta(minutes=2)
 # When each step was due and done, as it was last: `answer_due` and `answer_done` of the task `answer`, in the city's time.
 CASES = """
-SELECT c.number, c.process, c.title, c.subject, c.applicant, c.unit, c.state, c.outcome, c.created AS opened, c.closed, c.data, t.step, t.due, s.steps
+SELECT c.number, c.process, c.title, nullif(c.title_en, '') AS title_en, c.subject, c.applicant, c.unit, c.state, c.outcome, c.created AS opened, c.closed, c.data, t.step, t.due, s.steps
 FROM case_case c LEFT JOIN LATERAL (
     SELECT string_agg(title_zh, '、' ORDER BY made) AS step, min(due) AS due FROM case_task WHERE case_id = c.id AND state IN ('waiting', 'ready')
 ) t ON true LEFT JOIN LATERAL (

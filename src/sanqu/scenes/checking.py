@@ -88,7 +88,7 @@ class _Checker:
         titles: list[tuple[str, str, Text]] = [("scene.toml", "title", self.scene.about.title)]
         titles += [("datapackage.json", f'"{name}"', contract.title) for name, contract in self.scene.contracts.items()]
         titles += [("datapackage.json", f'"{item.name}"', item.title) for contract in self.scene.contracts.values() for item in contract.fields]
-        titles += [(self.file_of("rules", f'"{rule.name}"'), f'"{rule.name}"', text) for rule in self.scene.rules for text in (rule.title, rule.message)]
+        titles += [(self.file_of("rules", f'"{rule.name}"'), f'"{rule.name}"', text) for rule in self.scene.rules for text in (rule.title, rule.message, *([rule.case.title] if rule.case else []))]
         for file, text, title in titles:
             if not title.zh or not title.en:
                 self.say(file, self.line_of(file, text), f"{text} 缺一种语言的文字", f"{text} lacks its words in one language")
@@ -157,7 +157,7 @@ class _Checker:
             columns = set(self.query(rule.sql, file, self.line_of(file, rule.sql.strip().splitlines()[0]), rule.name))
             named = set(rule.key) | set(rule.when) | places_in(rule.message.zh) | places_in(rule.message.en)
             if rule.case is not None:
-                named |= places_in(rule.case.title) | places_in(rule.case.unit) | {one for text in rule.case.data.values() for one in places_in(text)}
+                named |= places_in(rule.case.title.zh) | places_in(rule.case.title.en) | places_in(rule.case.unit) | {one for text in rule.case.data.values() for one in places_in(text)}
                 if rule.case.process not in processes:
                     self.say(file, self.line_of(file, f'"{rule.case.process}"'), f"没有流程 {rule.case.process}", f"There is no process {rule.case.process}")
             if columns and (missing := sorted(named - columns)):

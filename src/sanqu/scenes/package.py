@@ -64,7 +64,7 @@ class Case(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     process: str = Field(pattern=NAME)
-    title: str = Field(max_length=150)
+    title: Text
     unit: str
     data: dict[str, str] = Field(default_factory=dict)
 
@@ -157,6 +157,8 @@ class Scene:
     line_samples: Mapping[str, str]
     expectations: tuple[Expectation, ...]
     python: tuple[str, ...]
+    # What words of its data are in English.
+    words: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -220,7 +222,7 @@ class _Reader:
         return Scene(
             self.folder, about, version, needs, contracts, self.kept, self._lines(), self._models(), tuple(self._tables("indicators", "indicator")),
             tuple(self._each("rules", "rule", Rule)), self._files("processes", ".bpmn"), self._pages(), self._samples(contracts), self._line_samples(),
-            tuple(self._each("tests", "expect", Expectation)), self._files("python", ".py"),
+            tuple(self._each("tests", "expect", Expectation)), self._files("python", ".py"), self._words(),
         )  # fmt: skip
 
     def say(self, file: str, line: int, zh: str, en: str) -> None:
@@ -388,6 +390,13 @@ class _Reader:
         if table and not key:
             self.say(file, 1, "物化的模型要写主键：-- key: …", "A model that is kept as a table needs its key: -- key: …")
         return (Model(name, text, file, Text(zh=said.get("title.zh", ""), en=said.get("title.en", "")), table, key),)
+
+    def _words(self) -> dict[str, str]:
+        said = self._toml("words.toml") or {}
+        for word, english in said.items():
+            if not isinstance(english, str) or not english.strip():
+                self.say("words.toml", self._line_of("words.toml", f'"{word}"'), f"“{word[:40]}”的英文要写成文本", f"The English of “{word[:40]}” is a text")
+        return {word: english for word, english in said.items() if isinstance(english, str) and english.strip()}
 
     def _pages(self) -> tuple[str, ...]:
         return tuple(file for file in self._files("pages", ".md"))

@@ -23,6 +23,7 @@ from sanqu.ground.people.askers import SYSTEM, Asker
 from sanqu.scenes.keeping import Installed, ready, scene_of
 from sanqu.scenes.package import Case, Rule
 from sanqu.scenes.speaking import purpose_of, speaker_of
+from sanqu.scenes.wording import in_english
 from sanqu.sharing.door import Question, ask
 from sanqu.sharing.law import law_book
 
@@ -30,6 +31,7 @@ log = logging.getLogger(__name__)
 
 MOST_ROWS = 20_000
 PLACE = re.compile(r"\{([a-z_][a-z0-9_]*)\}")
+MOMENT = re.compile(r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d(?::\d\d)?)(?:\.\d+)?$")
 SPAN = re.compile(r"P(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?)?")
 
 ALL_SEEN = "SELECT what, snapshots, at FROM scene_seen WHERE scene = %s"
@@ -131,7 +133,7 @@ class _Answers:
 
 def keep_alarms(city: City, one: Installed, rule: Rule, rows: list[dict[str, Any]], at: datetime | None = None) -> None:
     """Raise, repeat and clear alarms so that they are what `rows` say, in one transaction with the cases they open."""
-    moment = at or now()
+    moment, words = at or now(), scene_of(city, one).words
     found = {_key(rule, row): _plain(row) for row in rows}
     with city.db.connection() as conn:
         conn.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", (f"scene-rule:{one.name}:{rule.name}",))
@@ -141,9 +143,9 @@ def keep_alarms(city: City, one: Installed, rule: Rule, rows: list[dict[str, Any
             conn.execute(CLEAR, (moment, over))
         raised = repeated = 0
         for key, row in found.items():
-            message = Jsonb(_message(rule.message, row).model_dump())
+            message = Jsonb(_message(rule.message, row, words).model_dump())
             if key not in standing:
-                raised += _raise(city, conn, one, rule, key, row, message, moment)
+                raised += _raise(city, conn, one, rule, key, row, message, moment, words)
             elif standing[key]["body"] != row:
                 conn.execute(REPEAT, (moment, Jsonb(row), message, standing[key]["id"]))
                 repeated += 1
@@ -154,7 +156,7 @@ def keep_alarms(city: City, one: Installed, rule: Rule, rows: list[dict[str, Any
         city.bus.publish(f"scenes.alarms.{one.name}", {"scene": one.name, "rule": rule.name, "raised": raised, "cleared": len(over)})
 
 
-def _raise(city: City, conn: Connection, one: Installed, rule: Rule, key: str, row: dict[str, Any], message: Jsonb, at: datetime) -> int:
+def _raise(city: City, conn: Connection, one: Installed, rule: Rule, key: str, row: dict[str, Any], message: Jsonb, at: datetime, words: Mapping[str, str]) -> int:
     before = conn.execute(RECENT, (one.name, rule.name, key, at - span_of(rule.quiet))).fetchone() if rule.quiet != "PT0S" else None
     if before is not None:
         conn.execute(AGAIN, (at, Jsonb(row), message, before["id"]))
@@ -163,8 +165,8 @@ def _raise(city: City, conn: Connection, one: Installed, rule: Rule, key: str, r
     assert made is not None
     if rule.case is not None:
         case = start_case(
-            city, SYSTEM, rule.case.process, filled(rule.case.title, row)[:200], f"alarm:{made['id']}", filled(rule.case.unit, row) or one.steward,
-            {**_case_data(rule.case, row), "alarm": made["id"], "scene": one.name}, conn=conn, at=at,
+            city, SYSTEM, rule.case.process, _case_title(rule.case.title, row, words), f"alarm:{made['id']}", filled(rule.case.unit, row) or one.steward,
+            {**_case_data(rule.case, row), "alarm": made["id"], "scene": one.name, "said": [{"title": {"zh": "起因", "en": "What it is about"}, "value": message.obj}]}, conn=conn, at=at,
         )  # fmt: skip
         conn.execute(SET_CASE, (case.number, made["id"]))
     return 1
@@ -189,8 +191,21 @@ def places_in(template: str) -> set[str]:
     return set(PLACE.findall(template))
 
 
-def _message(message: Text, row: Mapping[str, Any]) -> Text:
-    return Text(zh=filled(message.zh, row), en=filled(message.en, row))
+def _message(message: Text, row: Mapping[str, Any], words: Mapping[str, str]) -> Text:
+    # A moment is read with a space between day and time.
+    said = {name: MOMENT.sub(r"\1 \2", value, count=1) if isinstance(value, str) else value for name, value in row.items()}
+    return Text(zh=filled(message.zh, said), en=filled(message.en, {**said, **_english(said, words)}))
+
+
+def _english(row: Mapping[str, Any], words: Mapping[str, str]) -> dict[str, Any]:
+    """What stands for a column in English: its companion `name_en` where the row has one, else the scene's word."""
+    known = {name: in_english(value, words) for name, value in row.items() if isinstance(value, str)} if words else {}
+    return known | {name.removesuffix("_en"): value for name, value in row.items() if name.endswith("_en") and value is not None}
+
+
+def _case_title(title: Text, row: Mapping[str, Any], words: Mapping[str, str]) -> Text:
+    told = _message(title, row, words)
+    return Text(zh=told.zh[:200], en=told.en[:200])
 
 
 def _key(rule: Rule, row: Mapping[str, Any]) -> str:

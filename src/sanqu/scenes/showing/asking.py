@@ -10,7 +10,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
-from typing import Any
+from typing import Any, Self
 
 from sanqu.ground.city import City
 from sanqu.ground.clock import now
@@ -18,12 +18,14 @@ from sanqu.ground.errors import BadInput, SanquError, not_found
 from sanqu.ground.i18n import Lang, Text
 from sanqu.ground.people.askers import Asker
 from sanqu.scenes.showing.stages import Stage
+from sanqu.scenes.wording import in_english
 from sanqu.scenes.writing.page import Input, Page
 from sanqu.sharing.decide import Decision
 from sanqu.sharing.door import Answer, Question
 from sanqu.sharing.kept import Decided, decided, kept_answers
 from sanqu.sharing.law import law_book
 
+COUNTIES = "SELECT title_zh, title_en FROM org_unit WHERE kind = 'county' AND title_en <> ''"
 # Queries of one process that are asked or waited for at the same time. The door bounds the engines itself; there are more threads than
 # those, so that answers that are known already do not wait behind slow ones.
 AT_ONCE = 24
@@ -42,6 +44,25 @@ class Reader:
     params: Mapping[str, Any] = field(default_factory=dict)
 
 
+class Named(str):
+    """What is shown to a reader of English, with what stands in the data for those who compare with it."""
+
+    __slots__ = ("stands",)
+
+    def __new__(cls, english: str, stands: str) -> Self:
+        """The English word, and what stands in the data."""
+        made = super().__new__(cls, english)
+        made.stands = stands
+        return made
+
+    stands: str
+
+
+def stands(value: Any) -> Any:
+    """What stands in the data where a name is shown."""
+    return value.stands if isinstance(value, Named) else value
+
+
 @dataclass(frozen=True)
 class Outcome:
     """What became of a query: its answer, or why there is none; the text as the door was asked, and when."""
@@ -54,13 +75,22 @@ class Outcome:
     decision: Decision | None = None
     fault: SanquError | None = None
     lang: Lang = "zh"
+    # What counties and words of the scene are in English, for a reader of English.
+    english: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
     def rows(self) -> list[dict[str, Any]]:
-        """The rows, by column; to a reader of English, `name_en` stands in for `name`."""
+        """The rows, by column; to a reader of English, `name_en` stands in for `name`, and English words for those that are known."""
         found: list[dict[str, Any]] = self.answer.table.to_pylist() if self.answer is not None else []
-        english = [name for name in self.columns if f"{name}_en" in self.columns] if self.lang == "en" else []
-        return [row | {name: row[f"{name}_en"] for name in english} for row in found] if english else found
+        if self.lang != "en":
+            return found
+        pairs = [name for name in self.columns if f"{name}_en" in self.columns]
+        told = [row | {name: row[f"{name}_en"] for name in pairs} for row in found] if pairs else found
+        return [{name: self._named(value) if isinstance(value, str) else value for name, value in row.items()} for row in told]
+
+    def _named(self, value: str) -> str:
+        said = in_english(value, self.english)
+        return value if said == value else Named(said, value)
 
     @property
     def columns(self) -> list[str]:
@@ -117,6 +147,13 @@ class Asking:
         self._lock = threading.Lock()
         self._pool = reader.city.part(_Pool, _Pool)
 
+    @cached_property
+    def _english(self) -> dict[str, str]:
+        if self.reader.lang != "en":
+            return {}
+        counties = {str(row["title_zh"]): str(row["title_en"]) for row in self.reader.city.db.all(COUNTIES)}
+        return counties | dict(self.reader.stage.words)
+
     def begin(self, names: Iterable[str]) -> None:
         """Ask these queries, without waiting."""
         for name in names:
@@ -145,8 +182,8 @@ class Asking:
             sql, params, decision = one.question.sql, dict(one.question.params), one.decision
             answer = kept_answers(reader.city).answer(reader.asker, one)
         except SanquError as fault:
-            return Outcome(name, sql, params, at, None, decision, fault, reader.lang)
-        return Outcome(name, sql, params, at, answer, decision, None, reader.lang)
+            return Outcome(name, sql, params, at, None, decision, fault, reader.lang, self._english)
+        return Outcome(name, sql, params, at, answer, decision, None, reader.lang, self._english)
 
     def decide(self, name: str) -> Decided:
         """What the door says of a query, at the snapshots of this reading; raises as the door."""

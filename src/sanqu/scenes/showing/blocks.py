@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal
 from urllib.parse import quote, urlencode
+
+from markupsafe import Markup, escape
 
 from sanqu.ground.clock import CITY_ZONE
 from sanqu.ground.errors import NotFound, Refused, SanquError
 from sanqu.ground.i18n import Text, say
 from sanqu.ground.pages import environment
 from sanqu.scenes.showing import charts, others
-from sanqu.scenes.showing.asking import Asking, Outcome, Reader
-from sanqu.scenes.showing.tables import show_table
+from sanqu.scenes.showing.asking import Asking, Outcome, Reader, stands
+from sanqu.scenes.showing.tables import columns_of, show_table
 from sanqu.scenes.showing.values import number_of, plain, shown
 from sanqu.scenes.writing.checking import missing_columns
 from sanqu.scenes.writing.page import Block, Page, Prose
@@ -23,7 +26,8 @@ from sanqu.scenes.writing.prose import queries_in, render_prose
 
 log = logging.getLogger(__name__)
 
-COUNTIES = "SELECT title_zh, title_en FROM org_unit WHERE kind = 'county'"
+MOMENT = re.compile(r"\b\d{4}-\d\d-\d\d(?: \d\d:\d\d(?::\d\d)?)?\b")
+
 State = Literal["shown", "empty", "refused", "failed", "broken"]
 
 
@@ -121,8 +125,13 @@ def render_part(template: str, reader: Reader, **context: Any) -> str:
     lang = reader.lang
     return environment().get_template(template).render(
         lang=lang, asker=reader.asker, reader=reader, page=reader.page, stage=reader.stage, _=lambda key, **values: say(key, lang, **values),
-        tr=lambda text: text.in_(lang) if isinstance(text, Text) else text, shown=partial(_shown, lang), here=address(reader), link=partial(link, reader), zone=CITY_ZONE, **context,
+        tr=lambda text: text.in_(lang) if isinstance(text, Text) else text, shown=partial(_shown, lang), here=address(reader), link=partial(link, reader), whole_dates=whole_dates, zone=CITY_ZONE, **context,
     )  # fmt: skip
+
+
+def whole_dates(text: str) -> Markup:
+    """The text with its days and moments, which are not broken at the end of a line."""
+    return Markup(MOMENT.sub(r'<span class="whole">\g<0></span>', str(escape(text))))
 
 
 def _shown(lang: Any, value: Any, digits: float | None = None) -> str:
@@ -143,18 +152,16 @@ def link(reader: Reader, told: Mapping[str, str] | None = None, **changed: Any) 
 
 def _chart(reader: Reader, block: Block, outcome: Outcome) -> dict[str, Any]:
     option = charts.chart_of(block, outcome.rows, reader.lang)
-    if option and reader.lang == "en" and option.get("map", {}).get("name") == "city":
-        _name_in_english(option, {str(row["title_zh"]): str(row["title_en"]) for row in reader.city.db.all(COUNTIES) if row["title_en"]})
-    return {"option": option, "cut": len(outcome.rows) > charts.MOST_POINTS, "height": _height(block), "table": _spoken(outcome)}
+    if option.get("map", {}).get("name") == "city":
+        _name_regions(option, outcome.english)
+    return {"option": option, "cut": len(outcome.rows) > charts.MOST_POINTS, "height": _height(block), "table": _spoken(reader, block, outcome), "kinds": charts.kinds_of(block, outcome.rows)}
 
 
-def _name_in_english(option: charts.Option, names: Mapping[str, str]) -> None:
-    """The shapes of the city's map carry Chinese names; a reader of English sees those of the units."""
+def _name_regions(option: charts.Option, names: Mapping[str, str]) -> None:
+    """The shapes of the city's map carry Chinese names; a reader of English sees those of the units, as in the rows."""
     for place in (option.get("geo"), *option["series"]):
-        if place and place.get("map") == "city":
+        if names and place and place.get("map") == "city":
             place["nameMap"] = dict(names)
-            for one in place.get("data", ()):
-                one["name"] = names.get(one["name"], one["name"])
 
 
 def _height(block: Block) -> int:
@@ -162,9 +169,15 @@ def _height(block: Block) -> int:
     return int(max(120, min(1200, block.number("height") or tall.get(block.component, 280))))
 
 
-def _spoken(outcome: Outcome) -> dict[str, Any]:
-    """The rows of a chart as a table, for who does not see it or has no scripts."""
-    return {"columns": outcome.columns, "rows": outcome.rows[:100], "more": len(outcome.rows) > 100}
+def _spoken(reader: Reader, block: Block, outcome: Outcome) -> dict[str, Any]:
+    """The rows of a chart as a table, for who does not see it or has no scripts; outlines say nothing in words."""
+    columns = [name for name in columns_of(block, outcome) if name != block.options.get("shape")]
+    return {"columns": columns, "heads": _heads(reader, columns, block.options.get("names")), "rows": outcome.rows[:100], "more": len(outcome.rows) > 100}
+
+
+def _heads(reader: Reader, columns: Iterable[str], said: Mapping[str, Text] | None) -> dict[str, str]:
+    """What columns are called: as the page says, else as the contracts call an item of that name."""
+    return {name: ((said or {}).get(name) or reader.stage.heads.get(name) or Text(zh=name, en=name)).in_(reader.lang) for name in columns}
 
 
 def _figure(reader: Reader, block: Block, outcome: Outcome, _told: Mapping[str, str]) -> dict[str, Any]:
@@ -182,11 +195,10 @@ def _figure(reader: Reader, block: Block, outcome: Outcome, _told: Mapping[str, 
 
 
 def _table(reader: Reader, block: Block, outcome: Outcome, told: Mapping[str, str]) -> dict[str, Any]:
-    heads = block.options.get("heads") or {}
     links = {column: str(text.zh) for column, text in (block.options.get("links") or {}).items()}
     table = show_table(block, outcome, told)
     return {
-        "rows": table, "heads": {name: heads[name].in_(reader.lang) if name in heads else name for name in table.columns}, "most_more": outcome.answer is not None and outcome.answer.more,
+        "rows": table, "heads": _heads(reader, table.columns, block.options.get("heads")), "most_more": outcome.answer is not None and outcome.answer.more,
         "kept": {key: value for key, value in told.items() if key.startswith(f"{block.id}.") and not key.endswith(".page")}, "href": partial(_href, links),
     }  # fmt: skip
 
@@ -197,7 +209,7 @@ def _href(links: Mapping[str, str], column: str, row: Mapping[str, Any]) -> str:
     if not said.startswith("/") or said.startswith("//"):
         return ""
     for name, value in row.items():
-        said = said.replace(f"{{{name}}}", quote(str(plain(value) if value is not None else ""), safe=""))
+        said = said.replace(f"{{{name}}}", quote(str(plain(stands(value)) if value is not None else ""), safe=""))
     return said
 
 
@@ -225,7 +237,7 @@ def inputs_of(asking: Asking, names: tuple[str, ...] = ()) -> list[dict[str, Any
         options = [(value, title.in_(reader.lang)) for value, title in one.options]
         if one.query:
             outcome = asking.outcome(one.query)
-            options += [(str(plain(row.get(one.value))), str(plain(row.get(one.label)))) for row in outcome.rows[:1000]]
+            options += [(str(plain(stands(row.get(one.value)))), str(plain(row.get(one.label)))) for row in outcome.rows[:1000]]
         chosen = reader.params.get(one.name)
         found.append({"name": one.name, "kind": one.kind, "title": one.title.in_(reader.lang), "options": options, "value": "" if chosen is None else str(chosen), "default": one.default, "none": one.none.in_(reader.lang)})
     return found

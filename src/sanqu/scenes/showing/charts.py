@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -12,8 +13,9 @@ from sanqu.scenes.writing.page import Block
 Row = Mapping[str, Any]
 Option = dict[str, Any]
 MOST_POINTS = 5000
-# More names than these are thinned out on the axis.
-FEW_NAMES = 7
+# Names in words are all said, up to so many: broken into lines or, where they are too long, aslant; more of them, and dates and numbers, are thinned out.
+MOST_NAMES, FEW_NAMES = 16, 8
+NUMBERED = re.compile(r"[\d\s:./年月日季周Q—-]*")
 MOST_SLICES = 12
 # More points than these do not glide to new places; a map is shown nearer where all points lie within so many degrees.
 MOST_GLIDING, SMALL_DEGREES = 100, 0.5
@@ -65,10 +67,7 @@ def _series(block: Block, rows: Sequence[Row], lang: Lang) -> tuple[list[str], l
 def _xy(block: Block, rows: Sequence[Row], lang: Lang) -> Option:
     names, series = _series(block, rows, lang)
     lying, bars = block.flag("lying"), block.component == "bar"
-    few = len(names) <= FEW_NAMES
-    label: Option = {"hideOverlap": True, "rotate": 0} if not few or lying else {"interval": 0, "width": 84, "overflow": "break"}
-    if lying:
-        label = {"interval": 0, "width": 120, "overflow": "truncate"}
+    label = {"fit": "beside"} if lying else _below(names, bars)
     category: Option = {"type": "category", "data": names, "axisLabel": label, **({"inverse": True} if lying else {"boundaryGap": bars})}
     value: Option = {"type": "value", "name": "" if block.words("title").zh else _unit(block, lang), "axisLabel": {"hideOverlap": True}, **({} if bars else {"scale": block.component == "line"})}
     if lying:
@@ -79,6 +78,13 @@ def _xy(block: Block, rows: Sequence[Row], lang: Lang) -> Option:
         "grid": {"left": 12, "right": 34, "top": 34 if len(series) > 1 or (value["name"] and not lying) else 14, "bottom": 26 if lying and value["name"] else 8, "containLabel": True},
     }  # fmt: skip
     return option | ({"legend": {}} if len(series) > 1 else {})
+
+
+def _below(names: Sequence[str], bars: bool) -> Option:
+    """Names below a chart: those of bars are all said if they are words (how wide they may be is known where they are drawn), points of a line are thinned out."""
+    if bars and len(names) <= MOST_NAMES and not all(NUMBERED.fullmatch(name) for name in names):
+        return {"fit": "below"}
+    return {"hideOverlap": True, "rotate": 0, **({"width": 84, "overflow": "break"} if len(names) <= FEW_NAMES else {})}
 
 
 def _one_series(block: Block, called: str, values: list[float | None], many: int) -> Option:
@@ -101,9 +107,10 @@ def _pie(block: Block, rows: Sequence[Row], _lang: Lang) -> Option:
     rest = [_number(row[value]) or 0.0 for row in rows[MOST_SLICES:]]
     if rest:
         data.append({"name": "…", "value": sum(rest)})
+    # Names beside the slices would be cut off in a narrow block: they stand below.
     return {
-        "tooltip": {"trigger": "item"},
-        "series": [{"type": "pie", "radius": ["38%", "62%"], "data": data, "label": {"formatter": "{b}\n{d}%", "fontSize": 12, "alignTo": "edge", "edgeDistance": 4, "minMargin": 4}, "itemStyle": {"borderWidth": 1}}],
+        "tooltip": {"trigger": "item"}, "legend": {"top": None, "bottom": 0},
+        "series": [{"type": "pie", "radius": ["36%", "58%"], "center": ["50%", "44%"], "data": data, "percentPrecision": 1, "label": {"formatter": "{d}%", "fontSize": 12}, "labelLine": {"length": 8, "length2": 6}, "itemStyle": {"borderWidth": 1}}],
     }  # fmt: skip
 
 
@@ -157,7 +164,7 @@ def _radar(block: Block, rows: Sequence[Row], lang: Lang) -> Option:
     }  # fmt: skip
 
 
-def _heat(block: Block, rows: Sequence[Row], _lang: Lang) -> Option:
+def _heat(block: Block, rows: Sequence[Row], lang: Lang) -> Option:
     x, y, value = (str(block.options[key]) for key in ("x", "y", "value"))
     xs, ys = (list(dict.fromkeys(_text(row[key]) for row in rows)) for key in (x, y))
     data = [[xs.index(_text(row[x])), ys.index(_text(row[y])), _number(row[value])] for row in rows]
@@ -165,15 +172,16 @@ def _heat(block: Block, rows: Sequence[Row], _lang: Lang) -> Option:
     return {
         "tooltip": {"trigger": "item"}, "grid": {"left": 12, "right": 12, "top": 10, "bottom": 44, "containLabel": True},
         "xAxis": {"type": "category", "data": xs}, "yAxis": {"type": "category", "data": ys, "inverse": True},
-        "visualMap": _shades(known),
+        "visualMap": _shades(known, lang),
         "series": [{"type": "heatmap", "data": data, "label": {"show": len(data) <= 42, "fontSize": 11}}],
     }  # fmt: skip
 
 
-def _shades(values: Sequence[float]) -> Option:
+def _shades(values: Sequence[float], lang: Lang) -> Option:
     least, most = min(values, default=0.0), max(values, default=1.0)
+    ends = {"text": [shown(most, lang), shown(least, lang)], "textGap": 6} if values else {}
     # The library wants a span.
-    return {"min": least, "max": most if most > least else least + 1, "calculable": False, "orient": "horizontal", "left": "center", "bottom": 0, "itemHeight": 90, "itemWidth": 10, "shades": True}
+    return {"min": least, "max": most if most > least else least + 1, "calculable": False, "orient": "horizontal", "left": "center", "bottom": 0, "itemHeight": 90, "itemWidth": 10, "shades": True, **ends}
 
 
 def _map(block: Block, rows: Sequence[Row], lang: Lang) -> Option:
@@ -182,11 +190,32 @@ def _map(block: Block, rows: Sequence[Row], lang: Lang) -> Option:
         option["map"] = {"name": f"shapes-{block.id}", "shapes": _shapes(block, rows)}
     if block.options.get("lon") and block.options.get("lat"):
         return option | _points(block, rows, lang)
-    region, value = block.options.get("name" if block.options.get("shape") else "region"), block.options.get("value")
-    data = [{"name": _text(row[region]), "value": _number(row[value]) if value else None} for row in rows] if region else []
+    region, value, kinds = block.options.get("name" if block.options.get("shape") else "region"), block.options.get("value"), kinds_of(block, rows)
+    data = [{"name": _text(row[region]), "value": _measure(block, row, kinds)} for row in rows] if region else []
     series = {**_ground(str(option["map"]["name"])), "type": "map", "data": data, "name": _unit(block, lang) or (value or ""), "selectedMode": False}
-    known = [one["value"] for one in data if isinstance(one["value"], float)]
-    return option | {"series": [series], **({"visualMap": _shades(known)} if known else {})}
+    known = [one["value"] for one in data if isinstance(one["value"], int | float)]
+    return option | {"series": [series], **_coloured(kinds, known, lang)}
+
+
+def kinds_of(block: Block, rows: Sequence[Row]) -> list[str]:
+    """The kinds that a map tells apart by colour, in the order in which the rows bring them; none where it shows a measure."""
+    kind = block.options.get("kind") if block.component == "map" else None
+    return list(dict.fromkeys(_text(row[kind]) for row in rows)) if kind else []
+
+
+def _measure(block: Block, row: Row, kinds: Sequence[str]) -> float | None:
+    """What the colour of a place says: the place of its kind among the kinds, or its value."""
+    if kinds:
+        return kinds.index(_text(row[block.options["kind"]]))
+    value = block.options.get("value")
+    return _number(row[value]) if value else None
+
+
+def _coloured(kinds: Sequence[str], known: Sequence[float], lang: Lang) -> Option:
+    if kinds:
+        # The kinds are named in words below the map, where they find room on a phone too.
+        return {"kinds": list(kinds), "visualMap": {"type": "piecewise", "show": False, "pieces": [{"value": place, "label": kind} for place, kind in enumerate(kinds)]}}
+    return {"visualMap": _shades(known, lang)} if known else {}
 
 
 def _ground(name: str) -> Option:
@@ -197,25 +226,28 @@ def _ground(name: str) -> Option:
 
 
 def _points(block: Block, rows: Sequence[Row], lang: Lang) -> Option:
-    lon, lat, name, value, size = (str(block.options.get(key, "")) for key in ("lon", "lat", "name", "value", "size"))
+    lon, lat, name, size = (str(block.options.get(key, "")) for key in ("lon", "lat", "name", "size"))
+    kinds = kinds_of(block, rows)
     sizes = [_number(row[size]) or 0.0 for row in rows] if size else []
     most = max(sizes, default=0.0) or 1.0
     data: list[Option] = [
         {
-            "name": _text(row[name]) if name else "", "value": [_number(row[lon]), _number(row[lat]), _number(row[value]) if value else None],
+            "name": _text(row[name]) if name else "", "value": [_number(row[lon]), _number(row[lat]), _measure(block, row, kinds)],
             "symbolSize": 6 + 22 * (sizes[place] / most) ** 0.5 if size else 5 if block.options.get("path") else 9,
         }
         for place, row in enumerate(rows)
         if _number(row[lon]) is not None and _number(row[lat]) is not None
     ]  # fmt: skip
-    known = [one["value"][2] for one in data if isinstance(one["value"][2], float)]
-    ways = _ways(block, rows)
+    known = [one["value"][2] for one in data if isinstance(one["value"][2], int | float)]
+    ways, coloured = _ways(block, rows), _coloured(kinds, known, lang)
+    if "visualMap" in coloured:
+        coloured["visualMap"] |= {"dimension": 2}
     return {
         # Hundreds of points that glide to their new places every few seconds keep a processor busy, and nobody sees them glide.
         "animation": len(data) <= MOST_GLIDING,
         "geo": {**_ground("city"), "roam": True, "silent": True, **_near([one["value"][:2] for one in data])},
         "series": [{"type": "scatter", "coordinateSystem": "geo", "data": data, "name": _unit(block, lang), "itemStyle": {"opacity": 0.85}}, *ways],
-        **({"visualMap": {**_shades(known), "dimension": 2}} if known else {}),
+        **coloured,
     }  # fmt: skip
 
 

@@ -10,7 +10,7 @@ from urllib.parse import quote
 from fastapi import APIRouter, Header, Query, Request
 from fastapi.responses import JSONResponse, RedirectResponse, Response, StreamingResponse
 
-from sanqu.cases.forms import check_result
+from sanqu.cases.forms import check_result, in_words
 from sanqu.cases.start import start_case
 from sanqu.ground.city import City
 from sanqu.ground.clock import now
@@ -220,9 +220,9 @@ def _begin(request: Request, city: City, asker: Asker, lang: Lang, name: str, pa
     fields = block.options["fields"]
     try:
         data = check_result(fields, given, {}, f"{name}/{page}/{block.id}")
-        title = block.words("title").zh or block.options["process"]
+        title = block.words("title") if block.words("title").zh else Text(zh=block.options["process"])
         subject = str(block.options.get("about", f"scene:{name}"))
-        case = start_case(city, asker, block.options["process"], title, subject, block.options.get("unit"), data)
+        case = start_case(city, asker, block.options["process"], title, subject, block.options.get("unit"), {**data, "said": in_words(fields, data)})
     except BadInput as fault:
         inside = render_part("scenes/block.html", reader, block=block, state="shown", title=block.words("title"), note=Text(), unit="", outcome=None, faults=[], fault=None, wishes=(), closed=(), fields=fields, filled=given, form_fault=fault, begun="")
         return render(request, "scenes/whence_page.html", 422, page=reader.page, inside=inside, back=address(reader))

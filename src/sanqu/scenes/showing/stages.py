@@ -29,6 +29,10 @@ class Stage:
     weave: Callable[[str], str]
     # The systems of the city's documents that it stands for.
     answers: tuple[str, ...] = ()
+    # What its contracts call their items: heads of columns that a page does not name.
+    heads: Mapping[str, Text] = field(default_factory=dict)
+    # What words of its data are in English.
+    words: Mapping[str, str] = field(default_factory=dict)
     _woven: dict[str, str] = field(default_factory=dict)
 
     def page(self, name: str) -> Page:
@@ -77,7 +81,8 @@ class Stages:
     def _read(self, one: Installed) -> Stage:
         scene, woven = scene_of(self._city, one), woven_of(self._city, one)
         pages = {name: read_page(scene.read(file), name) for file in scene.pages for name in [PurePosixPath(file).stem]}
-        return Stage(one.name, one.title, pages, lambda sql: expand(woven, sql, one.name), scene.about.answers)
+        heads = {item.name: item.title for contract in scene.contracts.values() for item in contract.fields if item.title.zh}
+        return Stage(one.name, one.title, pages, lambda sql: expand(woven, sql, one.name), scene.about.answers, heads, scene.words)
 
 
 def stage_of(city: City, name: str) -> Stage:

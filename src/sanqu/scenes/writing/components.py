@@ -65,7 +65,7 @@ COMPONENTS: Mapping[str, Component] = {
     "heat": Component(Text(zh="热力图", en="Heat map"), {"x": _needs("column"), "y": _needs("column"), "value": _needs("column")}),
     "map": Component(
         Text(zh="地图", en="Map"),
-        {"region": COLUMN, "value": COLUMN, "lon": COLUMN, "lat": COLUMN, "name": COLUMN, "shape": COLUMN, "size": COLUMN, "path": COLUMN},
+        {"region": COLUMN, "value": COLUMN, "lon": COLUMN, "lat": COLUMN, "name": COLUMN, "shape": COLUMN, "size": COLUMN, "path": COLUMN, "kind": COLUMN},
     ),
     "graph": Component(Text(zh="关系图", en="Graph"), {**_LINKS, "kind": COLUMN}),
     "timeline": Component(Text(zh="时间线", en="Timeline"), {"when": _needs("column"), "what": _needs("column"), "detail": COLUMN, "kind": COLUMN}),

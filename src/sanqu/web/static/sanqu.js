@@ -15,15 +15,71 @@ function chartLibrary() {
   return drawing;
 }
 
-function dressed(option) {
+// The width of a text as charts letter it.
+const ruler = document.createElement("canvas").getContext("2d");
+function widthOf(text, size) {
+  ruler.font = `${size}px ${style("--font")}`;
+  return ruler.measureText(text).width;
+}
+
+// Names that are all to be said. Below a chart: in lines where each word has room, else aslant; beside lying bars: in as many lines as a bar is high.
+function fitted(label, names, width, height, size) {
+  const { fit, ...rest } = label;
+  const longestName = Math.max(0, ...names.map((name) => widthOf(String(name), size)));
+  if (fit === "beside") {
+    const aside = Math.max(110, Math.min(240, width * 0.4)), rows = Math.max(1, Math.floor((height - 40) / Math.max(1, names.length) / (size + 2)));
+    return { interval: 0, width: aside, lineHeight: size + 1, overflow: longestName <= aside * rows * 0.85 ? "break" : "truncate", ...rest };
+  }
+  const room = (width - 100) / Math.max(1, names.length) - 6;
+  // Chinese breaks between any two characters, but not into single ones.
+  const word = (one) => Math.min(widthOf(one, size), /[\u3400-\u9fff]/.test(one) ? 4 * size : Infinity);
+  const longest = Math.max(0, ...names.flatMap((name) => String(name).split(/\s+/).map(word)));
+  const lines = longestName / (room * 0.85);
+  return longest + 8 <= room && lines <= 2 ? { interval: 0, width: room, overflow: "break", ...rest } : { interval: 0, rotate: 40, width: 104, overflow: "truncate", ...rest };
+}
+
+// How many rows the names of a legend take.
+function rowsOf(names, width, size) {
+  let rows = 1, at = 0;
+  for (const name of names) {
+    const wide = widthOf(String(name), size) + 42;
+    if (at && at + wide > width) { rows += 1; at = 0; }
+    at += wide;
+  }
+  return rows;
+}
+
+// Room for what the names on a chart need more than one line for: those below bars, and those of a legend, which wraps where it is not too long.
+function roomed(option, box, size) {
+  const below = [option.xAxis].flat().find((a) => a && a.axisLabel && a.axisLabel.fit);
+  const label = below && fitted(below.axisLabel, below.data, box.clientWidth, box.clientHeight, size);
+  const grid = { ...option.grid };
+  if (label && label.overflow === "break" && below.data.some((name) => widthOf(String(name), size) > label.width)) grid.bottom = (grid.bottom || 8) + size + 2;
+  const names = option.legend ? option.series.flatMap((one) => (one.type === "pie" ? one.data.map((slice) => slice.name) : one.name || [])) : [];
+  const rows = rowsOf(names, box.clientWidth - 16, size), wraps = rows > 1 && rows <= 3;
+  const pie = wraps && option.series.some((one) => one.type === "pie");
+  if (wraps && grid.top) grid.top += (rows - 1) * (size + 12);
+  return {
+    ...option, ...(option.grid && { grid }), ...(wraps && { legend: { type: "plain", ...option.legend } }),
+    ...(pie && { series: option.series.map((one) => ({ ...one, center: ["50%", "40%"], radius: ["30%", "50%"] })) }),
+  };
+}
+
+function dressed(given, box) {
+  const option = roomed(given, box, Math.round(12 * parseFloat(getComputedStyle(document.documentElement).fontSize) / 15));
   const ink = style("--soft");
   // On a wall everything is larger, what stands in charts too.
   const scale = parseFloat(getComputedStyle(document.documentElement).fontSize) / 15;
   const size = (n) => Math.round(n * scale);
   const lettered = (a) => a && { ...a, fontSize: size(a.fontSize || 12) };
-  const axis = (a) => ({ axisLine: { lineStyle: { color: style("--line") } }, splitLine: { lineStyle: { color: style("--line") } }, ...a, axisLabel: lettered({ color: ink, ...a.axisLabel }), nameTextStyle: { color: ink, fontSize: size(12) } });
+  const label = (a) => (a.axisLabel && a.axisLabel.fit ? fitted(a.axisLabel, a.data, box.clientWidth, box.clientHeight, size(12)) : a.axisLabel);
+  const axis = (a) => ({ axisLine: { lineStyle: { color: style("--line") } }, splitLine: { lineStyle: { color: style("--line") } }, ...a, axisLabel: lettered({ color: ink, ...label(a) }), nameTextStyle: { color: ink, fontSize: size(12) } });
   const each = (value, f) => (Array.isArray(value) ? value.map(f) : value && f(value));
   const palette = [style("--deep"), style("--citrus"), "#5b8fb9", "#8a6fb0", "#7d9b4e", "#b05f6d", "#4f7f86", "#a38a3c"];
+  // Kinds on a map have their own colours, the same as in the words below it; what is pointed at says its kind.
+  const { kinds, ...rest } = option;
+  const pieces = kinds && option.visualMap.pieces.map((one) => ({ ...one, color: style(`--kind-${one.value % 8}`) }));
+  const kindOf = (at) => { const value = Array.isArray(at.value) ? at.value[2] : at.value; return window.echarts.format.encodeHTML([at.name, kinds[value]].filter(Boolean).join(" · ")); };
   // A front page's map says its own colours.
   const land = (a) => ({ ...a, itemStyle: { areaColor: style("--deep-soft"), borderColor: style("--paper"), ...a.itemStyle }, label: lettered({ color: style("--ink"), textBorderColor: style("--paper"), textBorderWidth: 2, ...a.label }) });
   return {
@@ -31,9 +87,9 @@ function dressed(option) {
     textStyle: { fontFamily: style("--font"), color: style("--ink") },
     animation: !matchMedia("(prefers-reduced-motion: reduce)").matches,
     grid: { left: 12, right: 18, top: 36, bottom: 8, containLabel: true },
-    tooltip: { trigger: "axis", confine: true, backgroundColor: style("--paper"), borderColor: style("--line"), textStyle: { color: style("--ink") } },
-    ...option,
-    visualMap: option.visualMap && { ...option.visualMap, ...(option.visualMap.shades && { inRange: { color: [style("--deep-soft"), style("--deep")] }, textStyle: { color: ink, fontSize: size(12) } }) },
+    ...rest,
+    tooltip: { trigger: "axis", confine: true, backgroundColor: style("--paper"), borderColor: style("--line"), textStyle: { color: style("--ink") }, ...option.tooltip, ...(kinds && { formatter: kindOf }) },
+    visualMap: option.visualMap && { ...option.visualMap, ...(pieces && { pieces }), ...(option.visualMap.shades && { inRange: { color: [style("--deep-soft"), style("--deep")] }, textStyle: { color: ink, fontSize: size(12) } }) },
     radar: option.radar && { axisName: { color: ink, fontSize: size(12) }, splitLine: { lineStyle: { color: style("--line") } }, splitArea: { show: false }, axisLine: { lineStyle: { color: style("--line") } }, ...option.radar },
     geo: option.geo && land(option.geo),
     series: each(option.series, (one) => (one.type === "map" ? land(one) : one.type === "gauge" ? { ...one, itemStyle: { color: style("--deep") }, axisLine: { lineStyle: { width: 14, color: [[1, style("--line")]] } }, axisLabel: { color: ink, ...one.axisLabel }, splitLine: { ...one.splitLine, lineStyle: { color: style("--edge") } }, detail: lettered({ color: style("--ink"), ...one.detail }), title: lettered({ color: ink, ...one.title }) } : ["pie", "sankey", "graph"].includes(one.type) ? { ...one, label: lettered({ color: style("--ink"), ...one.label }), ...(one.type === "sankey" && { data: one.data.map((node, n) => ({ ...node, itemStyle: { color: palette[n % palette.length] } })) }) } : one)),
@@ -59,7 +115,7 @@ async function draw(box) {
     box.sanquChart = chart;
     chart.on("finished", () => { box.dataset.state = "drawn"; });
     const { map, links, ...rest } = option;
-    chart.setOption(dressed(rest));
+    chart.setOption(dressed(rest, box));
     if (links) chart.on("click", (event) => { if (links[event.name]) location.href = links[event.name]; });
     new ResizeObserver(() => chart.resize()).observe(box);
   } catch (fault) {
@@ -75,7 +131,7 @@ function redraw(box) {
   // Who has moved the map nearer goes on looking there.
   const held = rest.geo && box.sanquChart.getOption().geo;
   if (held && held[0] && held[0].center) Object.assign(rest.geo, { center: held[0].center, zoom: held[0].zoom });
-  box.sanquChart.setOption(dressed(rest), { notMerge: true });
+  box.sanquChart.setOption(dressed(rest, box), { notMerge: true });
 }
 window.sanqu = { dress, redraw };
 
