@@ -123,6 +123,15 @@ class Engine:
         finally:
             cursor.close()
 
+    def leave_a_core(self) -> None:
+        """Work with a thread less than there are cores, where the settings do not say with how many.
+
+        For work of many small queries beside other processes: two threads took as long over one on two cores left alone,
+        and half as long again beside the city's other processes (docs/benchmarks.md).
+        """
+        if not self.city.settings.threads:
+            self._opened().execute(f"SET threads = {max(1, (os.cpu_count() or 2) - 1)}")
+
     def _opened(self) -> duckdb.DuckDBPyConnection:
         with self._opening:
             if self._root is None:

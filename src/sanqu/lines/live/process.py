@@ -7,6 +7,7 @@ import signal
 from contextlib import suppress
 
 from sanqu.ground.city import City
+from sanqu.lake import lake_of
 from sanqu.lines.live.traffic import Traffic
 
 
@@ -19,6 +20,7 @@ def flow(city: City) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
             with suppress(NotImplementedError, ValueError, RuntimeError):
                 loop.add_signal_handler(number, stopping.set)
+        lake_of(city).leave_a_core()
         await Traffic(city).run(stopping)
 
     asyncio.run(run())
