@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import duckdb
@@ -19,7 +20,7 @@ from sanqu.lines.live.envelope import AT, CHANGES, FORM, TERMINALS, TOO_DEEP, TR
 from sanqu.lines.live.fit import filled_by, refuse_unfit, refuse_ungiven
 from sanqu.lines.live.jt808 import custom_items
 from sanqu.lines.live.positions import Position
-from sanqu.lines.live.rows import Matcher, cell_text, natives, text_table
+from sanqu.lines.live.rows import Matcher, cell_text, natives, text_table, typed_table
 from sanqu.lines.live.steps import Steps, input_contract
 from sanqu.lines.live.tap import Message
 from sanqu.lines.quarantine import Refusal, keep_refusals
@@ -87,13 +88,18 @@ def open_shape(city: City, line: Line, duck: duckdb.DuckDBPyConnection) -> Shape
 
 @dataclass
 class Row:
-    """One row of a portion: its message and its place in it, what to do, its cells, and the values as they came."""
+    """One row of a portion: its message and its place in it, what to do, and the values as they came."""
 
     seq: int
     number: int
     op: str
-    cells: list[str | None]
     values: Mapping[str, Any]
+    matcher: Matcher
+
+    @cached_property
+    def cells(self) -> list[str | None]:
+        """Its values as text, for each item; most rows bring types and need none. Raises `TypeError` for values nested too deep."""
+        return self.matcher.cells(self.values)
 
 
 @dataclass
@@ -211,8 +217,11 @@ def _add(portion: Portion, seq: int, number: int, one: Change) -> None:
         portion.rows.clear()
         portion.clears = True
         return
+    row = Row(seq, number, one.op, one.values, portion.shape.matcher)
     try:
-        portion.rows.append(Row(seq, number, one.op, portion.shape.matcher.cells(one.values), one.values))
+        if any(isinstance(value, dict | list) for value in one.values.values()):
+            _ = row.cells
+        portion.rows.append(row)
     except TypeError:
         portion.refusals.append(_unread(seq, number, Unread(f"{{{', '.join(map(str, one.values))}: {TOO_DEEP}")))
 
@@ -322,9 +331,7 @@ class Work:
         picked = [(number, row) for number, row in enumerate(self.portion.rows) if wanted(row.op)]
         if not picked:
             return None
-        table = text_table([row.cells for _, row in picked], len(names))
-        for item, column in native.items():
-            table = table.set_column(names.index(item), f"c{names.index(item)}", column)
+        table = typed_table([row.values for _, row in picked], self.portion.shape.matcher, names, native) if native else text_table([row.cells for _, row in picked], len(names))
         name = f"{self._name}{mark}"
         self.duck.register(name, table)
         stage = Stage(self.duck, contract)

@@ -72,6 +72,16 @@ def text_table(cells: Iterable[Sequence[str | None]], width: int) -> pa.Table:
     return pa.table([_texts(column) for column in columns], names=[f"c{index}" for index in range(width)])
 
 
+def typed_table(rows: Sequence[Mapping[str, Any]], matcher: Matcher, items: Sequence[str], native: Mapping[str, pa.Array]) -> pa.Table:
+    """Columns `c0`, `c1`, … of rows of one shape: those of `native` as they are, the others as text."""
+    keys = matcher.keys_of(tuple(rows[0]))
+    columns = [
+        native[item] if item in native else pa.nulls(len(rows), pa.string()) if key is None else _texts([cell_text(row[key]) for row in rows])
+        for item, key in zip(items, keys, strict=True)
+    ]
+    return pa.table(columns, names=[f"c{index}" for index in range(len(items))])
+
+
 # What a JSON value must be for an item to take it as it is.
 _NATIVE: dict[str, tuple[frozenset[type], pa.DataType]] = {
     "number": (frozenset({int, float}), pa.float64()), "integer": (frozenset({int}), pa.int64()), "boolean": (frozenset({bool}), pa.bool_()),

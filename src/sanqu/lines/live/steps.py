@@ -36,6 +36,7 @@ from sanqu.lines.records import Line, Step
 
 if TYPE_CHECKING:
     # Loaded where areas are looked up: few processes do.
+    import numpy as np
     import shapely
 
 DURATION = re.compile(r"P(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?)?")
@@ -285,14 +286,11 @@ class Steps:
     def _fence(self, duck: duckdb.DuckDBPyConnection, step: Step, source: str, made: str) -> None:
         fence = step.fence
         assert fence is not None
-        points = duck.execute(f"SELECT rowid AS n, {quote_ident(fence.lon)} AS x, {quote_ident(fence.lat)} AS y FROM {source}").fetchall()
+        points = duck.execute(f"SELECT rowid AS n, CAST({quote_ident(fence.lon)} AS DOUBLE) AS x, CAST({quote_ident(fence.lat)} AS DOUBLE) AS y FROM {source}").to_arrow_table()
         areas = areas_of(self._city, duck, fence.dataset, fence.geometry, fence.take)
-        found = areas.at([(row[1], row[2]) for row in points])
+        found = areas.at(points["x"].to_numpy(), points["y"].to_numpy())
         contract = lake_of(self._city).contract(fence.dataset)
-        columns = [[row[0] for row in points], *zip(*found, strict=True)] if points else [[] for _ in range(len(fence.take) + 1)]
-        names = ["_n", *(f"_f{number}" for number in range(len(fence.take)))]
-        table = pa.table([pa.array([None if v is None else str(v) for v in column] if n else column, pa.string() if n else pa.int64())
-                          for n, column in enumerate(columns)], names=names)  # fmt: skip
+        table = pa.table([points["n"], *found], names=["_n", *(f"_f{number}" for number in range(len(fence.take)))])
         duck.register("_sanqu_fenced", table)
         given = ", ".join(
             f"CAST(f._f{number} AS {contract.field(item).lake_type}) AS {quote_ident(f'{fence.dataset}_{item}')}"
@@ -323,26 +321,22 @@ class Areas:
         import shapely
 
         ordered = sorted(shapes, key=lambda one: one[0].area)
-        self._shapes = [shape for shape, _ in ordered]
-        self._told = [told for _, told in ordered]
-        self._tree = shapely.STRtree(self._shapes)
-        self._none: tuple[object, ...] = (None,) * width
+        self._tree = shapely.STRtree([shape for shape, _ in ordered])
+        # One more at the end: what is told of nowhere.
+        self._nowhere = len(ordered)
+        self._told = [pa.array([*(None if told[number] is None else str(told[number]) for _, told in ordered), None], pa.string()) for number in range(width)]
 
-    def at(self, points: Sequence[tuple[float | None, float | None]]) -> list[tuple[object, ...]]:
-        """What is told of the area in which each point (longitude, latitude) lies; nothing for one that lies in none."""
-        whole = [number for number, (x, y) in enumerate(points) if x is not None and y is not None]
-        found = [self._none] * len(points)
-        if not whole or not self._shapes:
-            return found
+    def at(self, longitudes: np.ndarray, latitudes: np.ndarray) -> list[pa.Array]:
+        """What is told, as text, of the area in which each point lies; nothing of one that lies in none or has no place (NaN)."""
+        import numpy as np
         import shapely
 
-        made = shapely.points([points[number] for number in whole])
-        best: dict[int, int] = {}
-        for point, shape in zip(*self._tree.query(made, predicate="intersects").tolist(), strict=True):
-            best[point] = min(shape, best.get(point, shape))
-        for point, shape in best.items():
-            found[whole[point]] = self._told[shape]
-        return found
+        places = np.full(len(longitudes), self._nowhere)
+        whole = np.flatnonzero(np.isfinite(longitudes) & np.isfinite(latitudes))
+        if len(whole) and self._nowhere:
+            point, shape = self._tree.query(shapely.points(longitudes[whole], latitudes[whole]), predicate="intersects")
+            np.minimum.at(places, whole[point], shape)
+        return [told.take(pa.array(places)) for told in self._told]
 
 
 class _Known:

@@ -24,7 +24,7 @@ def carry_rows(city: City, line: Line, rows: Sequence[Mapping[str, Any]], author
     with lake.engine() as duck, city.db.own_connection() as conn:
         shape = open_shape(city, line, duck)
         portion = Portion(shape, Position(), Position(epoch=author))
-        portion.rows = [Row(0, number, "put", shape.matcher.cells(row), row) for number, row in enumerate(rows, 1)]
+        portion.rows = [Row(0, number, "put", row, shape.matcher) for number, row in enumerate(rows, 1)]
         run = keeping.start_run(conn, line, author, None, 0)
         work = Work(city, duck, portion, run)
         told: Told | None = None
