@@ -65,6 +65,17 @@ def test_rows_are_chosen_computed_and_looked_up_in_sql(city: City, flow: Flow, d
     until(lambda: rows(city, "heat") == [("d1", 68.0, "廿里镇"), ("d2", 32.0, None)])
 
 
+def test_what_steps_look_things_up_in_may_change_while_the_line_flows(city: City, flow: Flow, devices: None) -> None:
+    sql = "SELECT i.device, d.town FROM input i LEFT JOIN devices d USING (device)"
+    line = make_line(city, contract("heat", ("device", "string"), ("town", "string"), key=("device",)), source={"kind": "push"}, input=INPUT, steps=[{"name": "placed", "sql": sql}])
+    push(city, line, at(0))
+    until(lambda: rows(city, "heat") == [("d1", "廿里镇")])
+    with lake_of(city).engine() as duck:
+        lake_of(city).upsert("devices", "SELECT 'd1' AS device, '石梁镇' AS town", Commit("test"), duck=duck)
+    push(city, line, at(1))
+    until(lambda: rows(city, "heat") == [("d1", "石梁镇")])
+
+
 def test_what_comes_out_is_checked_against_the_contract(city: City, flow: Flow) -> None:
     heat = contract("heat", ("device", "string"), ("f", "number"), key=("device",))
     heat["fields"][1]["constraints"] = {"maximum": 100}

@@ -15,6 +15,7 @@ from contextlib import contextmanager, suppress
 import psycopg
 
 from sanqu.ground.city import City
+from sanqu.ground.database import Connection
 from sanqu.ground.errors import SanquError
 from sanqu.ground.tasks import end
 from sanqu.scenes.keeping import Installed, installed
@@ -61,7 +62,7 @@ class Heeder:
                 log.warning("scenes wait to be looked at: %s", fault)
             self._stopping.wait(STANDBY_SECONDS)
 
-    async def _heed(self, conn: psycopg.Connection[dict[str, object]]) -> None:
+    async def _heed(self, conn: Connection) -> None:
         """Look at scenes until told to stop, or until the lock is lost with its connection."""
         wake = asyncio.Event()
         hearing = asyncio.create_task(self._hear(wake))
@@ -78,7 +79,7 @@ class Heeder:
                 wake.clear()
                 if self._moved:
                     await asyncio.sleep(GATHER_SECONDS)
-                    await asyncio.to_thread(self._look)
+                    await asyncio.to_thread(self._look, conn)
         finally:
             await end(hearing)
 
@@ -109,7 +110,7 @@ class Heeder:
                 log.warning("scene %s: %s", one.name, fault.what.in_("en"))
         self._readers = readers
 
-    def _look(self) -> None:
+    def _look(self, conn: Connection) -> None:
         """Look at every scene that moved and has rested."""
         for name, one in list(self._moved.items()):
             began = time.monotonic()
@@ -117,9 +118,11 @@ class Heeder:
                 continue
             del self._moved[name]
             try:
-                look_at_scene(self._city, one, wait=False)
+                look_at_scene(self._city, one, wait=False, conn=conn)
             except (SanquError, psycopg.Error) as fault:
                 log.warning("scene %s: %s", name, fault)
+                if conn.broken:
+                    raise
             except Exception:
                 log.exception("scene %s could not be looked at", name)
             took = time.monotonic() - began

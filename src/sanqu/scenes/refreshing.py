@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from contextlib import nullcontext
 from typing import Any
 
 import pyarrow as pa  # type: ignore[import-untyped]
@@ -11,6 +12,7 @@ from sqlglot import exp
 
 from sanqu.catalog.keeping import register_contract
 from sanqu.ground.city import City
+from sanqu.ground.database import Connection
 from sanqu.ground.errors import Conflict, SanquError
 from sanqu.ground.i18n import Text
 from sanqu.ground.jobs import job
@@ -47,12 +49,13 @@ def refresh_all(city: City) -> dict[str, int]:
     return found
 
 
-def look_at_scene(city: City, one: Installed, *, wait: bool = True) -> int:
+def look_at_scene(city: City, one: Installed, *, wait: bool = True, conn: Connection | None = None) -> int:
     """Its tables, its rules, what its cases and alarms have come to, and what follows from that; gives how much was worked at.
 
-    One looks at a time: a second one waits, or leaves it to the first (`wait=False`).
+    One looks at a time: a second one waits, or leaves it to the first (`wait=False`). `conn` is a connection of the caller's own that
+    holds the scene meanwhile; without one another is made.
     """
-    with city.db.own_connection() as conn:
+    with nullcontext(conn) if conn else city.db.own_connection() as conn:
         if wait:
             conn.execute("SELECT pg_advisory_lock(%s, hashtext(%s))", (LOOK, one.name))
         else:

@@ -50,6 +50,8 @@ class Shape:
     keys: Checks | None
     # The checks for rows that bring some items with their types, by which.
     typed: dict[frozenset[str], Checks] = field(default_factory=dict)
+    # What its steps look things up in, as copied beside it.
+    copies: dict[str, int] = field(default_factory=dict)
 
     def checks_for(self, typed: frozenset[str]) -> Checks:
         """The checks where the items `typed` came with their types."""
@@ -267,6 +269,8 @@ class Work:
         for stage in self._stages():
             self._refuse(stage)
         self.keep(self.portion.refusals)
+        if self.portion.line.steps:
+            Steps(self.city, self.portion.line, shape.copies).bring(self.duck)
 
     def keep(self, refusals: Sequence[Refusal]) -> int:
         """Put refused rows into the quarantine, each once however often its message is met."""
@@ -390,7 +394,7 @@ class Work:
         if self._puts is None:
             return self._told(Written(0), 0, 0, len(self.portion.refusals))
         shape = self.portion.shape
-        ran = Steps(self.city, self.portion.line).run(self.duck, self._puts.good(), self.portion.start.marks)
+        ran = Steps(self.city, self.portion.line, shape.copies).run(self.duck, self._puts.good(), self.portion.start.marks)
         self.portion.end = replace(self.portion.end, marks=ran.marks)
         self.portion.ahead = max(self.portion.ahead, int(ran.ahead * 1000))
         beside = [self._put_outcome(hand, one, ran.rows[one.name]) for one in shape.beside]

@@ -43,6 +43,8 @@ DURATION = re.compile(r"P(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?)?")
 # The moment before all: a watermark that nothing has moved yet.
 NEVER = "0001-01-01 00:00:00"
 STATES = "live/"
+# Datasets of so many rows and fewer are kept beside a line that looks things up in them.
+MOST_COPIED = 20_000
 # By so much a clock may run ahead of ours and still tell the time.
 AHEAD = timedelta(hours=1)
 
@@ -127,6 +129,11 @@ def _led(sql: str, places: tuple[tuple[str, str], ...]) -> str:
     return tree.sql(DIALECT, identify=True, comments=False)
 
 
+def _looked_up(line: Line) -> set[str]:
+    """The datasets that the SELECTs of steps read and the line does not write."""
+    return {name for step in line.steps if step.sql for name in _named(step.sql)} - {step.name for step in line.steps} - {"input", *line.datasets}
+
+
 def step_before(line: Line, step: Step) -> str:
     """The step (or `input`) whose rows this one gathers or sifts."""
     place = line.steps.index(step)
@@ -148,10 +155,31 @@ class Ran:
 
 
 class Steps:
-    """The steps of one line on the engine. State lies in tables of the lake that no catalogue lists."""
+    """The steps of one line on the engine. State lies in tables of the lake that no catalogue lists.
 
-    def __init__(self, city: City, line: Line) -> None:
+    `copies` is what `bring` has brought so far: datasets by the snapshot at which they were copied.
+    """
+
+    def __init__(self, city: City, line: Line, copies: dict[str, int] | None = None) -> None:
         self._city, self._line = city, line
+        self._copies = {} if copies is None else copies
+
+    def bring(self, duck: duckdb.DuckDBPyConnection) -> None:
+        """Copy the small datasets that steps look things up in, those that moved since; outside of a transaction.
+
+        They stand still for days, and to ask the lake for one takes longer than the rows of a round.
+        """
+        wanted = _looked_up(self._line)
+        there = {str(row["name"]): int(row["snapshot"]) for row in self._city.db.all(STANDING, (list(wanted), MOST_COPIED))} if wanted else {}
+        for name in self._copies.keys() - there.keys():
+            del self._copies[name]
+        for name, snapshot in there.items():
+            if self._copies.get(name) != snapshot:
+                duck.execute(f"CREATE OR REPLACE TEMP TABLE {quote_ident(self._copy(name))} AS SELECT * FROM {table_of(name)}")
+                self._copies[name] = snapshot
+
+    def _copy(self, dataset: str) -> str:
+        return f"_sanqu_copy_{self._line.name}_{dataset}"
 
     def open(self, duck: duckdb.DuckDBPyConnection, contract: Contract) -> dict[str, list[str]]:
         """Make the tables of the state, or make them anew where the rows they hold have changed their shape; gives the items that come
@@ -241,7 +269,8 @@ class Steps:
 
     def _text(self, step: Step, names: Mapping[str, str], instead: Mapping[str, str] | None = None) -> str:
         """The step's SELECT with each name led to the table that holds it."""
-        return _led(step.sql, tuple({**names, **(instead or {})}.items()))
+        copies = {name: f"temp.main.{quote_ident(self._copy(name))}" for name in self._copies}
+        return _led(step.sql, tuple({**copies, **names, **(instead or {})}.items()))
 
     def _windows(
         self, duck: duckdb.DuckDBPyConnection, step: Step, names: Mapping[str, str], reached: str, before: str, made: str
@@ -347,6 +376,7 @@ class _Known:
 
 
 SNAPSHOT = "SELECT snapshot FROM lake_dataset WHERE name = %s"
+STANDING = "SELECT name, snapshot FROM lake_dataset WHERE name = ANY(%s) AND rows <= %s"
 
 
 def areas_of(city: City, duck: duckdb.DuckDBPyConnection, dataset: str, geometry: str, take: Sequence[str]) -> Areas:
