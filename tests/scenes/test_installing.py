@@ -25,11 +25,12 @@ from sanqu.scenes.installing import install, python_digest, uninstall
 from sanqu.scenes.keeping import find_installed, installed, trust, woven_of
 from sanqu.scenes.models import expand
 from sanqu.scenes.package import open_scene
-from sanqu.scenes.refreshing import refresh_all
+from sanqu.scenes.refreshing import refresh_all, refresh_scene
 from sanqu.scenes.rules import list_alarms
 from sanqu.scenes.testing import look
 from sanqu.sharing.door import Question, ask
 from tests.scenes.conftest import FILES, ORCHARDS, Write
+from tests.scenes.test_deciding import dmn
 from tests.scenes.test_package import BOUND, GARDENS
 
 INDICATOR = '[[indicator]]\ncode = "grove_area"\ntitle = { zh = "面积", en = "Area" }\nunit = { zh = "亩", en = "mu" }\nways = [{ sql = "SELECT 2026 AS period, sum(area) AS value FROM grove_orchards" }]\n'
@@ -245,3 +246,14 @@ def test_an_author_makes_checks_and_tests_a_scene_from_the_command_line(tmp_path
     (tmp_path / "my-scene" / "models" / "by_station.sql").write_text("SELECT nothing FROM my_scene_readings")
     broken = run.invoke(app, ["check", str(tmp_path / "my-scene")])
     assert broken.exit_code == 1 and "models/by_station.sql:1" in broken.output.replace("\n", "")
+
+
+def test_a_newer_version_works_its_tables_out_anew_where_only_a_label_changed(town: City, write: Write) -> None:
+    table = dmn({"R1": (">= 20", "1")}, inputs=(("area", "面积", "area"),), head='sanqu:source="grove_orchards" sanqu:key="orchard" sanqu:refresh="table"')
+    install(town, SYSTEM, open_scene(write({"models/kinds.dmn": table})), samples=True)
+    short = "SELECT DISTINCT missing_en FROM kinds WHERE orchard = 'A1'"
+    assert read(town, short) == [("area >= 20 (is 10.0)",)]
+    # The data stay as they are: it is the words that make the difference.
+    one = install(town, SYSTEM, open_scene(write({"models/kinds.dmn": table.replace('label-en="area"', 'label-en="hectares"')})))
+    assert read(town, short) == [("hectares >= 20 (is 10.0)",)]
+    assert refresh_scene(town, one) == 0
