@@ -29,7 +29,7 @@ function fitted(label, names, width, height, size) {
   if (fit === "beside") {
     const most = Math.max(110, Math.min(240, width * 0.4)), rows = Math.max(1, Math.floor((height - 40) / Math.max(1, names.length) / (size + 2)));
     const wraps = rows > 1 && names.every((name) => linesOf(String(name), most, size) <= rows);
-    return { interval: 0, width: Math.min(most, Math.ceil(longestName) + 6), lineHeight: size + 1, overflow: wraps || longestName <= most ? "break" : "truncate", ...rest };
+    return { interval: 0, lineHeight: size + 1, ...(longestName > most && { width: most, overflow: wraps ? "break" : "truncate" }), ...rest };
   }
   const room = (width - 100) / Math.max(1, names.length) - 6;
   // Chinese breaks between any two characters, but not into single ones.
