@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import threading
 from pathlib import Path
 
 import pytest
@@ -11,13 +12,16 @@ from typer.testing import CliRunner
 
 from sanqu.cases.history import find_case
 from sanqu.catalog.keeping import register_contract
+from sanqu.ground.bus import Bus
 from sanqu.ground.city import City
+from sanqu.ground.database import Database
 from sanqu.ground.errors import BadInput, Conflict, NotFound, Refused
 from sanqu.ground.ledger import integrate, read_entries
 from sanqu.ground.people.askers import PUBLIC, SYSTEM, Asker, Role
 from sanqu.indicators.evaluate import evaluate
 from sanqu.indicators.keeping import figures_of, list_indicators
 from sanqu.lake import Commit, Contract, lake_of
+from sanqu.lake.upkeep import compact
 from sanqu.lines.keeping import lines
 from sanqu.scenes.binding import read_binding
 from sanqu.scenes.commands import app
@@ -25,11 +29,12 @@ from sanqu.scenes.installing import install, python_digest, uninstall
 from sanqu.scenes.keeping import find_installed, installed, trust, woven_of
 from sanqu.scenes.models import expand
 from sanqu.scenes.package import open_scene
-from sanqu.scenes.refreshing import refresh_all
+from sanqu.scenes.refreshing import refresh_all, refresh_scene
 from sanqu.scenes.rules import list_alarms
 from sanqu.scenes.testing import look
 from sanqu.sharing.door import Question, ask
 from tests.scenes.conftest import FILES, ORCHARDS, Write
+from tests.scenes.test_deciding import dmn
 from tests.scenes.test_package import BOUND, GARDENS
 
 INDICATOR = '[[indicator]]\ncode = "grove_area"\ntitle = { zh = "面积", en = "Area" }\nunit = { zh = "亩", en = "mu" }\nways = [{ sql = "SELECT 2026 AS period, sum(area) AS value FROM grove_orchards" }]\n'
@@ -245,3 +250,50 @@ def test_an_author_makes_checks_and_tests_a_scene_from_the_command_line(tmp_path
     (tmp_path / "my-scene" / "models" / "by_station.sql").write_text("SELECT nothing FROM my_scene_readings")
     broken = run.invoke(app, ["check", str(tmp_path / "my-scene")])
     assert broken.exit_code == 1 and "models/by_station.sql:1" in broken.output.replace("\n", "")
+
+
+def test_a_newer_version_works_its_tables_out_anew_where_only_a_label_changed(town: City, write: Write) -> None:
+    table = dmn({"R1": (">= 20", "1")}, inputs=(("area", "面积", "area"),), head='sanqu:source="grove_orchards" sanqu:key="orchard" sanqu:refresh="table"')
+    install(town, SYSTEM, open_scene(write({"models/kinds.dmn": table})), samples=True)
+    short = "SELECT DISTINCT missing_en FROM kinds WHERE orchard = 'A1'"
+    assert read(town, short) == [("area >= 20 (is 10.0)",)]
+    # The data stay as they are: it is the words that make the difference.
+    one = install(town, SYSTEM, open_scene(write({"models/kinds.dmn": table.replace('label-en="area"', 'label-en="hectares"')})))
+    assert read(town, short) == [("hectares >= 20 (is 10.0)",)]
+    assert refresh_scene(town, one) == 0
+
+
+def test_a_scene_is_installed_over_an_older_version_of_itself_while_its_rows_are_moved_into_files(town: City, write: Write) -> None:
+    other, over = City(town.settings, Database(town.settings.database_url), Bus(town.settings.nats_url)), threading.Event()
+
+    def move() -> None:
+        while not over.is_set():
+            compact(other, written=["grove-orchards"])
+
+    moving = threading.Thread(target=move)
+    install(town, SYSTEM, open_scene(write()), samples=True)
+    moving.start()
+    try:
+        newer = json.loads(json.dumps(ORCHARDS))
+        for place in range(1, 6):
+            newer["schema"]["fields"].append({"name": f"slope{place}", "type": "number", "title": {"zh": f"坡度{place}", "en": f"slope {place}"}})
+            install(town, SYSTEM, open_scene(write({"scene.toml": FILES["scene.toml"].replace("1.0.0", f"1.{place}.0")}, [newer])), samples=True)
+            assert count_orchards(town) == 3
+    finally:
+        over.set()
+        moving.join()
+        other.close()
+    # What earlier versions left waits for the night.
+    assert forms_of_rows(town) > 1
+    lake_of(town).maintain()
+    assert forms_of_rows(town) <= 1 and count_orchards(town) == 3
+
+
+def count_orchards(city: City) -> int:
+    with lake_of(city).engine() as duck:
+        return len(duck.execute('SELECT * FROM lake.main."grove-orchards"').fetchall())
+
+
+def forms_of_rows(city: City) -> int:
+    """In how many forms rows of the orchards lie in PostgreSQL."""
+    return len(city.db.all("SELECT 1 FROM ducklake.ducklake_inlined_data_tables i JOIN ducklake.ducklake_table t ON t.table_id = i.table_id AND t.end_snapshot IS NULL WHERE t.table_name = 'grove-orchards'"))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import duckdb
@@ -40,6 +42,8 @@ READ_AT = "UPDATE lake_dataset SET snapshot = greatest(snapshot, %s) WHERE name 
 CURRENT_SNAPSHOT = "SELECT id FROM lake.current_snapshot()"
 NAMES = "SELECT name FROM lake_dataset ORDER BY name"
 FORGET = "DELETE FROM lake_dataset WHERE name = %s"
+WRITE_ALONE = "SELECT pg_advisory_lock(hashtext(%s))"
+FLUSH = "CALL ducklake_flush_inlined_data('lake', table_name => ?)"
 COLUMNS = "SELECT column_name FROM duckdb_columns() WHERE database_name = 'lake' AND schema_name = 'main' AND table_name = ?"
 
 
@@ -125,7 +129,8 @@ class Tables(Engine):
                     conn.execute(MAKE_DELETIONS)
                 else:
                     plan = plan_migration(old, contract)
-                    _migrate(duck, contract, plan)
+                    with self.alone(contract.name):
+                        _migrate(duck, contract, plan)
                     if plan.renamed or plan.added or plan.widened:
                         # Readers read at the snapshot noted; the one before has not these items.
                         found = duck.execute(CURRENT_SNAPSHOT).fetchone()
@@ -138,6 +143,17 @@ class Tables(Engine):
                 conn.execute(READ_AT, (moved_to, contract.name))
             append(conn, kind="lake.contract", actor=actor, subject=f"dataset:{contract.name}", facts={"version": version})
         return version
+
+    @contextmanager
+    def alone(self, name: str) -> Iterator[None]:
+        """Keyed writes to `name`, changes of its items and moving its rows into files one after the other.
+
+        Two who bring the same new key would both add it, for the lake sees no conflict between two that only add rows; and who
+        reads rows to change them would find them twice while they are moved.
+        """
+        with self.city.db.own_connection() as conn:
+            conn.execute(WRITE_ALONE, (f"lake.write:{name}",))
+            yield
 
     def contract(self, name: str, version: int | None = None) -> Contract:
         """The contract of dataset `name`, the newest or one `version`; raises `NotFound`."""

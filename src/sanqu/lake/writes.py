@@ -6,7 +6,7 @@ import json
 import random
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from dataclasses import field as default
@@ -33,7 +33,6 @@ LOST_SIGNS = ("server closed the connection", "terminating connection", "connect
               "could not receive data", "could not send data")  # fmt: skip
 PASSWORD = re.compile(r"password='(?:[^'\\]|\\.)*'")
 NOTE_WRITE = "UPDATE lake_dataset SET changed = now(), snapshot = greatest(snapshot, %s), rows = %s WHERE name = %s"
-WRITE_ALONE = "SELECT pg_advisory_lock(hashtext(%s))"
 
 
 @dataclass(frozen=True)
@@ -95,7 +94,7 @@ class Writes(Tables):
             deleted = number_of(duck, clear)
             return {"deleted": deleted, "inserted": number_of(duck, insert)}
 
-        with self._alone(name):
+        with self.alone(name):
             return self._write(name, commit, duck, swap)
 
     def upsert(
@@ -142,7 +141,7 @@ class Writes(Tables):
             duck.execute("DROP TABLE temp.main._sanqu_delta")
             return {"inserted": fresh, "updated": known, "unchanged": total - known - fresh}
 
-        with self._alone(name):
+        with self.alone(name):
             return self._write(name, commit, duck, write)
 
     def delete(self, name: str, keys_sql: str, commit: Commit, *, duck: duckdb.DuckDBPyConnection) -> Change:
@@ -177,14 +176,6 @@ class Writes(Tables):
 
     def _columns(self, name: str) -> str:
         return ", ".join(quote_ident(item) for item in self.contract(name).names)
-
-    @contextmanager
-    def _alone(self, name: str) -> Iterator[None]:
-        """Keyed writes to `name` one after the other: two who bring the same new key would both add it, for the lake
-        sees no conflict between two that only add rows."""
-        with self.city.db.own_connection() as conn:
-            conn.execute(WRITE_ALONE, (f"lake.write:{name}",))
-            yield
 
     def _write(self, name: str, commit: Commit, duck: duckdb.DuckDBPyConnection, write: Callable[[], dict[str, int]]) -> Change:
         def once() -> dict[str, int]:

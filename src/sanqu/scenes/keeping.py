@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,7 +20,7 @@ from sanqu.ground.ledger import append
 from sanqu.ground.people.askers import Asker
 from sanqu.lake import lake_of
 from sanqu.scenes.binding import Bound, read_binding
-from sanqu.scenes.models import DAY, Woven, datasets_in, expand, in_order, tells_day, tells_time
+from sanqu.scenes.models import DAY, WORDS, Woven, datasets_in, expand, in_order, tells_day, tells_time
 from sanqu.scenes.package import Model, Scene, open_scene
 
 COLUMNS = "name, version, digest, body, folder, binding, steward, state, installed, actor"
@@ -71,9 +72,13 @@ class Ready:
     daily: bool = False
 
     @property
-    def day(self) -> dict[str, int]:
-        """The city's day where the query asks for it: kept beside the snapshots, so that another day is as another row."""
-        return {DAY: now().astimezone(CITY_ZONE).date().toordinal()} if self.daily else {}
+    def marks(self) -> dict[str, int]:
+        """What its answer hangs on beside the snapshots, and is kept with them: the words of the query, and the city's day where it asks for it.
+
+        Another day is as another row; so is another query, be it only a label in a decision table that a newer version of the scene brings.
+        """
+        words = {WORDS: int.from_bytes(hashlib.sha256(self.sql.encode()).digest()[:6])}
+        return {**words, DAY: now().astimezone(CITY_ZONE).date().toordinal()} if self.daily else words
 
 
 class Shelf:

@@ -144,6 +144,8 @@ def _dataset(woven: Woven, dataset: str, parts: dict[str, exp.Query]) -> str:
 
 # What asks for the time: its answer changes though no row does. Of the city's day it changes once a day.
 CLOCKS, DAY = frozenset({"now", "today", "city_now", "age"}), "city_today"
+# Under this the words of a query stand beside the snapshots of what it reads; no dataset is called so.
+WORDS = "its_words"
 def tells_time(sql: str) -> bool:
     """Whether a query asks what time it is; the city's day is no time, see `tells_day`."""
     return any(isinstance(one, exp.CurrentDate | exp.CurrentTimestamp) or _name_of(one) in CLOCKS for one in parse_query(sql).find_all(exp.Func))

@@ -20,7 +20,7 @@ from sanqu.lake import Commit, Contract, lake_of, quote_ident
 from sanqu.lake.allowed import parse_query
 from sanqu.scenes.casebook import keep_books
 from sanqu.scenes.keeping import Installed, installed, kept_tables, ready, scene_of, woven_of
-from sanqu.scenes.models import DAY, Woven, datasets_in, expand, lineage, table_name
+from sanqu.scenes.models import DAY, WORDS, Woven, datasets_in, expand, lineage, table_name
 from sanqu.scenes.package import Model
 from sanqu.scenes.rules import all_seen, look_at_rules, note_seen, span_of
 from sanqu.scenes.speaking import purpose_of, speaker_of
@@ -155,7 +155,7 @@ def _type(kind: pa.DataType) -> str:
 
 
 def refresh_scene(city: City, one: Installed) -> int:
-    """Refresh the tables of a scene whose sources moved since the last time, or that ask what time it is; gives how many.
+    """Refresh the tables of a scene whose sources or queries changed since the last time, or that ask what time it is; gives how many.
 
     What fails is kept with its reason.
     """
@@ -163,11 +163,11 @@ def refresh_scene(city: City, one: Installed) -> int:
     law, _ = book.current([])
     for model in kept_tables(city, one):
         asked = ready(city, one, law, model.sql, model.file)
-        now_at = {**book.current(asked.datasets)[1], **asked.day}
+        now_at = {**book.current(asked.datasets)[1], **asked.marks}
         before, _ = seen.get(f"model:{model.name}", (None, None))
         if before == now_at and not asked.timely:
             continue
-        whole = asked.timely or (before or {}).get(DAY) != now_at.get(DAY)
+        whole = asked.timely or any((before or {}).get(mark) != now_at.get(mark) for mark in (DAY, WORDS))
         fault: SanquError | None = None
         try:
             refresh_model(city, one, model, asked.sql, {} if whole else before or {}, now_at)

@@ -86,7 +86,7 @@ def note_seen(conn: Connection, scene: str, what: str, snapshots: Mapping[str, i
 
 
 def look_at_rules(city: City, one: Installed) -> int:
-    """Look at every rule whose datasets moved since the last time, or that asks what time it is; gives how many.
+    """Look at every rule whose datasets or query changed since the last time, or that asks what time it is; gives how many.
 
     A rule that cannot be looked at says why, the others go on.
     """
@@ -97,7 +97,7 @@ def look_at_rules(city: City, one: Installed) -> int:
     answers, noted, moment = _Answers(city, one), [], now()
     standing = {str(row["rule"]) for row in city.db.all(STANDING, (one.name,))}
     for rule, asked in rules:
-        now_at = {**{name: newest[name] for name in asked.datasets if name in newest}, **asked.day}
+        now_at = {**{name: newest[name] for name in asked.datasets if name in newest}, **asked.marks}
         before, at = seen.get(f"rule:{rule.name}", (None, None))
         if (before == now_at and not asked.timely) or (at is not None and before and moment - at < span_of(rule.pace)):
             continue

@@ -27,15 +27,30 @@ function fitted(label, names, width, height, size) {
   const { fit, ...rest } = label;
   const longestName = Math.max(0, ...names.map((name) => widthOf(String(name), size)));
   if (fit === "beside") {
-    const aside = Math.max(110, Math.min(240, width * 0.4)), rows = Math.max(1, Math.floor((height - 40) / Math.max(1, names.length) / (size + 2)));
-    return { interval: 0, width: aside, lineHeight: size + 1, overflow: longestName <= aside * rows * 0.85 ? "break" : "truncate", ...rest };
+    const most = Math.max(110, Math.min(240, width * 0.4)), rows = Math.max(1, Math.floor((height - 40) / Math.max(1, names.length) / (size + 2)));
+    const wraps = rows > 1 && names.every((name) => linesOf(String(name), most, size) <= rows);
+    return { interval: 0, lineHeight: size + 1, ...(longestName > most && { width: most, overflow: wraps ? "break" : "truncate" }), ...rest };
   }
   const room = (width - 100) / Math.max(1, names.length) - 6;
   // Chinese breaks between any two characters, but not into single ones.
   const word = (one) => Math.min(widthOf(one, size), /[\u3400-\u9fff]/.test(one) ? 4 * size : Infinity);
   const longest = Math.max(0, ...names.flatMap((name) => String(name).split(/\s+/).map(word)));
-  const lines = longestName / (room * 0.85);
-  return longest + 8 <= room && lines <= 2 ? { interval: 0, width: room, overflow: "break", ...rest } : { interval: 0, rotate: 40, width: 104, overflow: "truncate", ...rest };
+  const lines = Math.max(1, ...names.map((name) => linesOf(String(name), room, size)));
+  if (longest + 8 <= room && lines <= 3) return { interval: 0, width: room, overflow: "break", lineHeight: size + 2, lines, ...rest };
+  // Aslant they need the height of a line each; where there is not even that, some are left out.
+  return { interval: room + 6 >= size * 1.7 ? 0 : "auto", hideOverlap: true, rotate: 40, width: Math.min(104, height * 0.4), overflow: "truncate", ...rest };
+}
+
+// How many lines a name takes where it may be so wide: broken between words, and between any two characters of Chinese.
+function linesOf(name, width, size) {
+  let lines = 1, at = 0;
+  for (const part of name.match(/[\u3000-\u9fff\uff00-\uffef]|[^\s\u3000-\u9fff\uff00-\uffef]+\s*|\s+/g) || []) {
+    const wide = widthOf(part.trimEnd(), size);
+    if (at && at + wide > width) { lines += 1; at = 0; }
+    at += widthOf(part, size);
+    while (at > width && wide > width) { lines += 1; at -= width; }
+  }
+  return lines;
 }
 
 // How many rows the names of a legend take.
@@ -54,7 +69,8 @@ function roomed(option, box, size) {
   const below = [option.xAxis].flat().find((a) => a && a.axisLabel && a.axisLabel.fit);
   const label = below && fitted(below.axisLabel, below.data, box.clientWidth, box.clientHeight, size);
   const grid = { ...option.grid };
-  if (label && label.overflow === "break" && below.data.some((name) => widthOf(String(name), size) > label.width)) grid.bottom = (grid.bottom || 8) + size + 2;
+  // The library leaves room for one line.
+  if (label && label.lines > 1) grid.bottom = (grid.bottom || 8) + (label.lines - 1) * (size + 2);
   const names = option.legend ? option.series.flatMap((one) => (one.type === "pie" ? one.data.map((slice) => slice.name) : one.name || [])) : [];
   const rows = rowsOf(names, box.clientWidth - 16, size), wraps = rows > 1 && rows <= 3;
   const pie = wraps && option.series.some((one) => one.type === "pie");
@@ -63,6 +79,14 @@ function roomed(option, box, size) {
     ...option, ...(option.grid && { grid }), ...(wraps && { legend: { type: "plain", ...option.legend } }),
     ...(pie && { series: option.series.map((one) => ({ ...one, center: ["50%", "40%"], radius: ["30%", "50%"] })) }),
   };
+}
+
+// The band and the number of a gauge go with its ring: the number stands within it however small that is.
+function ringed(one, box, largest) {
+  const radius = (Math.min(box.clientWidth, box.clientHeight) / 2) * 0.92, band = Math.round(Math.max(5, Math.min(14, radius * 0.16)));
+  const said = `${one.data[0].value ?? ""}${one.detail.formatter.replace("{value}", "")}`;
+  const fits = Math.floor((1.55 * (radius - band)) / Math.max(1, widthOf(said, 100)) * 100);
+  return { ...one, progress: { ...one.progress, width: band }, axisLine: { lineStyle: { width: band, color: [[1, style("--line")]] } }, detail: { ...one.detail, color: style("--ink"), fontSize: Math.max(10, Math.min(largest, fits)) } };
 }
 
 function dressed(given, box) {
@@ -92,7 +116,7 @@ function dressed(given, box) {
     visualMap: option.visualMap && { ...option.visualMap, ...(pieces && { pieces }), ...(option.visualMap.shades && { inRange: { color: [style("--deep-soft"), style("--deep")] }, textStyle: { color: ink, fontSize: size(12) } }) },
     radar: option.radar && { axisName: { color: ink, fontSize: size(12) }, splitLine: { lineStyle: { color: style("--line") } }, splitArea: { show: false }, axisLine: { lineStyle: { color: style("--line") } }, ...option.radar },
     geo: option.geo && land(option.geo),
-    series: each(option.series, (one) => (one.type === "map" ? land(one) : one.type === "gauge" ? { ...one, itemStyle: { color: style("--deep") }, axisLine: { lineStyle: { width: 14, color: [[1, style("--line")]] } }, axisLabel: { color: ink, ...one.axisLabel }, splitLine: { ...one.splitLine, lineStyle: { color: style("--edge") } }, detail: lettered({ color: style("--ink"), ...one.detail }), title: lettered({ color: ink, ...one.title }) } : ["pie", "sankey", "graph"].includes(one.type) ? { ...one, label: lettered({ color: style("--ink"), ...one.label }), ...(one.type === "sankey" && { data: one.data.map((node, n) => ({ ...node, itemStyle: { color: palette[n % palette.length] } })) }) } : one)),
+    series: each(option.series, (one) => (one.type === "map" ? land(one) : one.type === "gauge" ? { ...ringed(one, box, size(one.detail.fontSize)), itemStyle: { color: style("--deep") }, axisLabel: { color: ink, ...one.axisLabel }, splitLine: { ...one.splitLine, lineStyle: { color: style("--edge") } }, title: lettered({ color: ink, ...one.title }) } : ["pie", "sankey", "graph"].includes(one.type) ? { ...one, label: lettered({ color: style("--ink"), ...one.label }), ...(one.type === "sankey" && { right: Math.min(one.right, Math.round(box.clientWidth * 0.3)), labelLayout: { hideOverlap: true }, data: one.data.map((node, n) => ({ ...node, itemStyle: { color: palette[n % palette.length] } })) }) } : one)),
     legend: option.legend && { textStyle: { color: ink, fontSize: size(12) }, type: "scroll", top: 0, ...option.legend },
     xAxis: each(option.xAxis, axis),
     yAxis: each(option.yAxis, axis),

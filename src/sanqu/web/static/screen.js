@@ -39,6 +39,21 @@
       else if (event.key === "f") document.documentElement.requestFullscreen?.();
       else if (event.key === "Escape" && !document.fullscreenElement) location.href = document.querySelector(".screen-keys a").href;
     });
+    // A row that would be cut is not shown: what stands on a wall is whole.
+    function whole() {
+      for (const block of document.querySelectorAll(".one-screen .block")) {
+        const rows = [...block.querySelectorAll(":scope > .scroll tbody tr, :scope > ul.plain > li, :scope > .timeline > li")];
+        rows.forEach((row) => { row.style.visibility = ""; });
+        const scroll = block.querySelector(":scope > .scroll");
+        const end = Math.min(block.getBoundingClientRect().bottom - parseFloat(getComputedStyle(block).paddingBottom), scroll ? scroll.getBoundingClientRect().bottom : Infinity) + 1;
+        rows.forEach((row) => { if (row.getBoundingClientRect().bottom > end) row.style.visibility = "hidden"; });
+      }
+    }
+    let asked = 0;
+    const soon = () => { cancelAnimationFrame(asked); asked = requestAnimationFrame(whole); };
+    addEventListener("resize", soon);
+    document.fonts.ready.then(soon);
+    new MutationObserver((changes) => { if (changes.some((one) => one.target.matches(".block"))) soon(); }).observe(document.querySelector("main"), { childList: true, subtree: true });
     let quiet = 0;
     const stir = () => { document.documentElement.classList.remove("still"); clearTimeout(quiet); quiet = setTimeout(() => document.documentElement.classList.add("still"), 4000); };
     addEventListener("mousemove", stir);
