@@ -19,7 +19,7 @@ from sanqu.ground.i18n import Text
 from sanqu.ground.jobs import job
 from sanqu.lake.contracts import quote_ident
 from sanqu.lake.engine import METADATA_SCHEMA, sql_text
-from sanqu.lake.tables import FLUSH, table_of
+from sanqu.lake.tables import table_of
 from sanqu.lake.together import Together
 from sanqu.lake.writes import CommitSeen
 
@@ -206,9 +206,7 @@ class Lake(Together):
         days = keep_days if keep_days is not None else self.city.settings.keep_snapshots_days
         self.catch_up()
         with self.engine() as duck:
-            for name in self.contracts():
-                with self.alone(name):
-                    duck.execute(FLUSH, [name])
+            duck.execute("CALL ducklake_flush_inlined_data('lake')")
             duck.execute("CALL ducklake_merge_adjacent_files('lake')")
             duck.execute("CALL ducklake_rewrite_data_files('lake')")
             oldest = now() - timedelta(days=days)

@@ -43,7 +43,6 @@ CURRENT_SNAPSHOT = "SELECT id FROM lake.current_snapshot()"
 NAMES = "SELECT name FROM lake_dataset ORDER BY name"
 FORGET = "DELETE FROM lake_dataset WHERE name = %s"
 WRITE_ALONE = "SELECT pg_advisory_lock(hashtext(%s))"
-FLUSH = "CALL ducklake_flush_inlined_data('lake', table_name => ?)"
 COLUMNS = "SELECT column_name FROM duckdb_columns() WHERE database_name = 'lake' AND schema_name = 'main' AND table_name = ?"
 
 
@@ -146,11 +145,8 @@ class Tables(Engine):
 
     @contextmanager
     def alone(self, name: str) -> Iterator[None]:
-        """Keyed writes to `name`, changes of its items and moving its rows into files one after the other.
-
-        Two who bring the same new key would both add it, for the lake sees no conflict between two that only add rows; and who
-        reads rows to change them would find them twice while they are moved.
-        """
+        """Keyed writes to `name` and changes of its items one after the other: two who bring the same new key would both add it,
+        for the lake sees no conflict between two that only add rows."""
         with self.city.db.own_connection() as conn:
             conn.execute(WRITE_ALONE, (f"lake.write:{name}",))
             yield

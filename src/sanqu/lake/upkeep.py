@@ -13,7 +13,6 @@ from sanqu.ground.clock import now
 from sanqu.ground.jobs import job
 from sanqu.lake.engine import METADATA_SCHEMA
 from sanqu.lake.history import Lake
-from sanqu.lake.tables import FLUSH
 
 log = logging.getLogger(__name__)
 
@@ -30,6 +29,7 @@ SELECT t.table_name AS name FROM {METADATA_SCHEMA}.ducklake_data_file f
 JOIN {METADATA_SCHEMA}.ducklake_table t ON t.table_id = f.table_id AND t.end_snapshot IS NULL
 WHERE f.end_snapshot IS NULL AND f.file_size_bytes < %s GROUP BY t.table_name HAVING count(*) >= %s
 """
+FLUSH = "CALL ducklake_flush_inlined_data('lake', table_name => ?)"
 # Small commits lie in PostgreSQL in a table for each form that the items of a dataset had. Moving them into files drops those of earlier
 # forms, and whoever is just reading one breaks off with an internal error, the whole engine of that process with it (an installation
 # that puts in samples, say). Such datasets wait for the night.
@@ -68,9 +68,8 @@ def compact(city: City, below: int = SMALL_BYTES, written: Iterable[str] = ()) -
     lake = city.part(Lake, Lake)
     with lake.engine() as duck:
         for name in written:
-            with lake.alone(name):
-                if city.db.one(EARLIER_FORM, (name,)) is None:
-                    _try(duck, name, FLUSH, name)
+            if city.db.one(EARLIER_FORM, (name,)) is None:
+                _try(duck, name, FLUSH, name)
         names = [str(row["name"]) for row in city.db.all(FRAGMENTED, (below, MANY_FILES))]
         merge = "CALL ducklake_merge_adjacent_files('lake', ?, max_file_size => ?)"
         return [name for name in names if _try(duck, name, merge, name, below)]
