@@ -38,17 +38,19 @@ function fitted(label, names, width, height, size) {
   const lines = Math.max(1, ...names.map((name) => linesOf(String(name), room, size)));
   if (longest + 8 <= room && lines <= 3) return { interval: 0, width: room, overflow: "break", lineHeight: size + 2, lines, ...rest };
   // Aslant they need the height of a line each; where there is not even that, some are left out.
-  return { interval: room + 6 >= size * 1.7 ? 0 : "auto", hideOverlap: true, rotate: 40, width: Math.min(104, height * 0.4), overflow: "truncate", ...rest };
+  return { interval: room + 6 >= size * 1.7 ? 0 : "auto", rotate: 40, width: Math.min(104, height * 0.4), overflow: "truncate", ...rest };
 }
 
 // How many lines a name takes where it may be so wide: broken between words, and between any two characters of Chinese.
 function linesOf(name, width, size) {
+  // Where there is no room at all, no number of lines is enough.
+  if (!(width > size)) return name.length;
   let lines = 1, at = 0;
   for (const part of name.match(/[\u3000-\u9fff\uff00-\uffef]|[^\s\u3000-\u9fff\uff00-\uffef]+\s*|\s+/g) || []) {
     const wide = widthOf(part.trimEnd(), size);
     if (at && at + wide > width) { lines += 1; at = 0; }
     at += widthOf(part, size);
-    while (at > width && wide > width) { lines += 1; at -= width; }
+    if (wide > width) { lines += Math.floor(at / width); at %= width; }
   }
   return lines;
 }
@@ -155,7 +157,15 @@ function redraw(box) {
   // Who has moved the map nearer goes on looking there.
   const held = rest.geo && box.sanquChart.getOption().geo;
   if (held && held[0] && held[0].center) Object.assign(rest.geo, { center: held[0].center, zoom: held[0].zoom });
-  box.sanquChart.setOption(dressed(rest, box), { notMerge: true });
+  try {
+    box.sanquChart.setOption(dressed(rest, box), { notMerge: true });
+  } catch {
+    // The library stays broken after a fault of its own; the page goes on, and so does the chart, made anew.
+    box.sanquChart.dispose();
+    box.querySelector("[role=img]").remove();
+    delete box.dataset.drawn;
+    draw(box);
+  }
 }
 window.sanqu = { dress, redraw };
 
