@@ -90,4 +90,4 @@ def test_a_book_of_a_process_that_is_not_there_is_named(write: Write) -> None:
 def test_the_day_is_another_but_once_a_day() -> None:
     assert (tells_time("SELECT city_now()"), tells_time("SELECT city_today()"), tells_time("SELECT current_date")) == (True, False, True)
     assert (tells_day("SELECT 1 WHERE city_today() > DATE '2026-01-01'"), tells_day("SELECT city_now()")) == (True, False)
-    assert list(Ready("", (), False, True).day) == ["city_today"] and Ready("", (), True).day == {}
+    assert list(Ready("", (), False, True).marks) == ["its_words", "city_today"] and list(Ready("", (), True).marks) == ["its_words"]
