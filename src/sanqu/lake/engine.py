@@ -127,7 +127,7 @@ class Engine:
         """Work with a thread less than there are cores, where the settings do not say with how many.
 
         For work of many small queries beside other processes: two threads took as long over one on two cores left alone,
-        and half as long again beside the city's other processes (docs/benchmarks.md).
+        and half as long again beside the city's other processes (docs/decisions.md).
         """
         if not self.city.settings.threads:
             self._opened().execute(f"SET threads = {max(1, (os.cpu_count() or 2) - 1)}")

@@ -60,7 +60,7 @@ class Checks:
         names = ", ".join(quote_ident(name) for name in self.items)
         return (
             f"SELECT {names}, CAST(NULL AS {FAULT_TYPE}[]) AS _faults, CAST(NULL AS VARCHAR[]) AS _cells, {self._bad} AS _bad FROM "
-            f"(SELECT *, {self._values} FROM (SELECT {self._clean} FROM ({relation})))"
+            f"{self._typed(relation)}"
         )
 
     def guarded(self, relation: str) -> str:
@@ -68,17 +68,17 @@ class Checks:
         names = ", ".join(quote_ident(name) for name in self.items)
         # random() keeps the optimiser from pushing the check below the projection and casting every value twice.
         return (
-            f"SELECT {names} FROM (SELECT *, ({self._bad}) AND random() >= 0 AS _bad FROM "
-            f"(SELECT *, {self._values} FROM (SELECT {self._clean} FROM ({relation})))) "
+            f"SELECT {names} FROM (SELECT *, ({self._bad}) AND random() >= 0 AS _bad FROM {self._typed(relation)}) "
             f"WHERE CASE WHEN _bad THEN error('{FAULT_SIGN}') ELSE true END"
         )
 
     def any_bad(self, relation: str) -> str:
         """SQL: whether one row of `relation` has a fault."""
-        return (
-            f"SELECT coalesce(bool_or({self._bad}), false) FROM "
-            f"(SELECT *, {self._values} FROM (SELECT {self._clean} FROM ({relation})))"
-        )
+        return f"SELECT coalesce(bool_or({self._bad}), false) FROM {self._typed(relation)}"
+
+    def _typed(self, relation: str) -> str:
+        """SQL: the rows of `relation` with every item typed beside its raw text."""
+        return f"(SELECT *, {self._values} FROM (SELECT {self._clean} FROM ({relation})))"
 
 
 FAULT_SIGN = "sanqu: a row has a fault"

@@ -92,11 +92,11 @@ function ringed(one, box, largest) {
 }
 
 function dressed(given, box) {
-  const option = roomed(given, box, Math.round(12 * parseFloat(getComputedStyle(document.documentElement).fontSize) / 15));
-  const ink = style("--soft");
   // On a wall everything is larger, what stands in charts too.
   const scale = parseFloat(getComputedStyle(document.documentElement).fontSize) / 15;
   const size = (n) => Math.round(n * scale);
+  const option = roomed(given, box, size(12));
+  const ink = style("--soft");
   const lettered = (a) => a && { ...a, fontSize: size(a.fontSize || 12) };
   const label = (a) => (a.axisLabel && a.axisLabel.fit ? fitted(a.axisLabel, a.data, box.clientWidth, box.clientHeight, size(12)) : a.axisLabel);
   const axis = (a) => ({ axisLine: { lineStyle: { color: style("--line") } }, splitLine: { lineStyle: { color: style("--line") } }, ...a, axisLabel: lettered({ color: ink, ...label(a) }), nameTextStyle: { color: ink, fontSize: size(12) } });
