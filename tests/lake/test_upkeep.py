@@ -39,6 +39,29 @@ def test_small_files_are_merged_and_every_snapshot_reads_as_before(city: City, t
     assert compact(city) == []
 
 
+def test_files_whose_rows_have_all_changed_since_are_taken_away_and_earlier_snapshots_read_as_before(city: City) -> None:
+    told = {"name": "ticks", "title": {"zh": "t"}, "steward": "330800", "primaryKey": ["id"], "fields": [{"name": "id", "type": "integer"}, {"name": "value", "type": "integer"}]}
+    contract = Contract.from_descriptor(told)
+    lake_of(city).declare(contract, "test")
+    with lake_of(city).engine() as duck, city.db.own_connection() as conn:
+
+        def put(n: int) -> int:
+            # Two thirds of the rows at a time, as of trucks that report in turns.
+            rows = f"SELECT (range + {n * 200}) % 300 AS id, {n} AS value FROM range(200)"
+            return lake_of(city).together(Commit("live"), ["ticks"], lambda hand: hand.merge(contract, rows), duck=duck, conn=conn).snapshot or 0
+
+        snapshots = [put(n) for n in range(30)]
+        there = duck.execute("SELECT sum(value), count(*) FROM lake.main.ticks").fetchall()
+        row = city.db.one(FILES)
+        assert row is not None and row["n"] > 20
+        compact(city, written=["ticks"])
+        row = city.db.one(FILES)
+        assert row is not None and row["n"] <= 4
+        assert duck.execute("SELECT sum(value), count(*) FROM lake.main.ticks").fetchall() == there
+    assert [lake_of(city).count("ticks", at) for at in snapshots[:2]] == [200, 300]
+    assert lake_of(city).changes("ticks", snapshots[9], snapshots[9]).num_rows == 400
+
+
 def test_old_snapshots_of_live_lines_are_thinned_but_not_where_somebody_stands(
     city: City, ticks: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:

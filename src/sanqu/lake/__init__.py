@@ -5,11 +5,11 @@ from __future__ import annotations
 from sanqu.ground.city import City
 from sanqu.lake.contracts import Constraints, Contract, Field, quote_ident
 from sanqu.lake.history import Lake, Snapshot
-from sanqu.lake.together import Hand, Joint
+from sanqu.lake.together import Hand, Joint, Mirrors
 from sanqu.lake.writes import Change, Commit, CommitSeen, table_from
 
 __all__ = [
-    "Change", "Commit", "CommitSeen", "Constraints", "Contract", "Field", "Hand", "Joint", "Lake", "Snapshot", "lake_of", "quote_ident",
+    "Change", "Commit", "CommitSeen", "Constraints", "Contract", "Field", "Hand", "Joint", "Lake", "Mirrors", "Snapshot", "lake_of", "quote_ident",
     "table_from",
 ]  # fmt: skip
 

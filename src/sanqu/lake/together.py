@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
@@ -17,6 +17,9 @@ from sanqu.lake.writes import Change, Commit, Writes, number_of, retried, transa
 
 Result = TypeVar("Result")
 
+# Datasets of so many rows and fewer are mirrored beside whoever writes to them again and again.
+MOST_MIRRORED = 200_000
+STANDING = "SELECT name, snapshot, rows FROM lake_dataset WHERE name = ANY(%s)"
 ALONE = "SELECT pg_advisory_lock(hashtext(n)) FROM unnest(%s::text[]) AS n"
 RELEASE = "SELECT pg_advisory_unlock_all()"
 NOTE = """
@@ -35,12 +38,68 @@ class Joint(Generic[Result]):
     result: Result
 
 
+class Mirrors:
+    """Copies (镜像) of keyed datasets beside the cursor of one who writes to them many times a second: what stands there is
+    looked up in the copy, which every write keeps up. To ask the lake for it takes longer than the few rows of a write.
+
+    A copy is good at the snapshot at which the dataset was noted to stand; when another wrote meanwhile it is made anew. Its table is
+    TEMP and of the transaction: with the cursor, or a transaction that is undone, it goes back too.
+    """
+
+    def __init__(self) -> None:
+        self.at: dict[str, int] = {}
+
+
+class _Mirroring:
+    """The mirrors that one transaction uses, of datasets held against other keyed writers; `standing` is where those stand."""
+
+    def __init__(self, duck: duckdb.DuckDBPyConnection, mirrors: Mirrors, standing: Mapping[str, tuple[int, int]]) -> None:
+        self._duck, self._mirrors, self._standing = duck, mirrors, standing
+        self._used: set[str] = set()
+        self._spoilt: set[str] = set()
+
+    def of(self, name: str) -> str | None:
+        """The mirror of a dataset as SQL; None for one that is too large or not held."""
+        snapshot, rows = self._standing.get(name, (0, MOST_MIRRORED + 1))
+        if rows > MOST_MIRRORED or name in self._spoilt:
+            return None
+        table = f"temp.main.{quote_ident(f'_sanqu_mirror_{name}')}"
+        # What was never written stands at none, whatever its items are.
+        if name not in self._used and (not snapshot or self._mirrors.at.get(name) != snapshot):
+            self._duck.execute(f"CREATE OR REPLACE TEMP TABLE {quote_ident(f'_sanqu_mirror_{name}')} AS SELECT * FROM {table_of(name)}")
+        self._used.add(name)
+        return table
+
+    def kept(self, name: str) -> str | None:
+        """The mirror of a dataset that this transaction looked at, as SQL."""
+        return self.of(name) if name in self._used else None
+
+    def spoil(self, name: str) -> None:
+        """Its mirror says no longer what the dataset does."""
+        self._spoilt.add(name)
+
+    def settle(self, changes: Mapping[str, Change]) -> None:
+        """The transaction is there: the mirrors stand where their datasets do now."""
+        for name in self._used:
+            self._mirrors.at[name] = changes[name].snapshot if name in changes else self._standing[name][0]
+        for name in self._spoilt:
+            self._mirrors.at.pop(name, None)
+
+
 class Hand:
     """Writes inside one joint transaction; see `Together.together`. Sources are SELECTs on the same cursor."""
 
-    def __init__(self, duck: duckdb.DuckDBPyConnection) -> None:
-        self.duck = duck
+    def __init__(self, duck: duckdb.DuckDBPyConnection, mirroring: _Mirroring | None = None) -> None:
+        self.duck, self.mirroring = duck, mirroring
         self.changes: dict[str, Change] = {}
+
+    def mirror(self, name: str) -> str | None:
+        """A copy of a keyed dataset as it stands in this transaction, as SQL; None where none is kept."""
+        return self.mirroring.of(name) if self.mirroring else None
+
+    def _spoil(self, name: str) -> None:
+        if self.mirroring:
+            self.mirroring.spoil(name)
 
     def _note(self, name: str, **counts: int) -> Change:
         made = Change(0, **counts)
@@ -53,31 +112,40 @@ class Hand:
 
     def append(self, contract: Contract, source_sql: str) -> Change:
         """Add the rows of `source_sql`."""
+        self._spoil(contract.name)
         columns = ", ".join(quote_ident(item) for item in contract.names)
         insert = f"INSERT INTO {table_of(contract.name)} ({columns}) SELECT {columns} FROM ({source_sql})"
         return self._note(contract.name, inserted=number_of(self.duck, insert))
 
     def merge(self, contract: Contract, source_sql: str) -> Change:
         """Add or change rows by the contract's key, which stands in `source_sql` once each; rows already so stay untouched."""
-        delta = _Delta(contract, source_sql)
+        delta, mirror = _Delta(contract, source_sql), self.mirroring.kept(contract.name) if self.mirroring else None
         self.duck.execute(delta.bring)
-        low, high = self.duck.execute(delta.span).fetchone() or (None, None)
-        self.duck.execute(delta.find(low, high))
+        if mirror:
+            self.duck.execute(delta.find(mirror))
+        else:
+            low, high = self.duck.execute(delta.span).fetchone() or (None, None)
+            self.duck.execute(delta.find(delta.within(low, high)))
         total, known, fresh = self.duck.execute(delta.count).fetchone() or (0, 0, 0)
         if known:
             self.duck.execute(delta.merge)
         elif fresh:
             self.duck.execute(delta.insert)
+        if mirror and (known or fresh):
+            self.duck.execute(delta.take_from(mirror))
+            self.duck.execute(delta.add_to(mirror))
         return self._note(contract.name, inserted=fresh, updated=known, unchanged=total - known - fresh)
 
     def delete(self, contract: Contract, keys_sql: str) -> Change:
         """Take out the rows whose key is among those of `keys_sql`."""
+        self._spoil(contract.name)
         match = " AND ".join(f"t.{quote_ident(k)} = s.{quote_ident(k)}" for k in contract.primaryKey)
         query = f"DELETE FROM {table_of(contract.name)} AS t USING ({keys_sql}) AS s WHERE {match}"
         return self._note(contract.name, deleted=number_of(self.duck, query))
 
     def clear(self, contract: Contract) -> Change:
         """Take out every row."""
+        self._spoil(contract.name)
         return self._note(contract.name, deleted=number_of(self.duck, f"DELETE FROM {table_of(contract.name)}"))
 
 
@@ -103,17 +171,29 @@ class _Delta:
             f"ON {match} WHEN MATCHED THEN UPDATE SET {sets} WHEN NOT MATCHED THEN INSERT ({self._listed}) VALUES ({given})"
         )
 
-    def find(self, low: str | None, high: str | None) -> str:
-        """Compare what was brought with what stands there; files whose keys all lie outside `low` … `high` are not opened."""
+    def within(self, low: str | None, high: str | None) -> str:
+        """The dataset as SQL; files whose keys all lie outside `low` … `high` are not opened."""
+        if low is None or high is None or not self._ordered:
+            return self._table
+        bounds = " AND ".join(f"{self._key[0]} {sign} {_text(value)}" for sign, value in ((">=", low), ("<=", high)))
+        return f"(SELECT * FROM {self._table} WHERE {bounds})"
+
+    def find(self, there: str) -> str:
+        """Compare what was brought with what stands `there` (SQL)."""
         match = " AND ".join(f"t.{k} = s.{k}" for k in self._key)
-        within = ""
-        if low is not None and high is not None and self._ordered:
-            bounds = " AND ".join(f"{self._key[0]} {sign} {_text(value)}" for sign, value in ((">=", low), ("<=", high)))
-            within = f" WHERE {bounds}"
         return (
             f"CREATE OR REPLACE TEMP TABLE _sanqu_delta AS SELECT s.*, t.{self._key[0]} IS NOT NULL AS _known, {self._differs} AS _differs "
-            f"FROM _sanqu_brought AS s LEFT JOIN (SELECT * FROM {self._table}{within}) AS t ON {match}"
+            f"FROM _sanqu_brought AS s LEFT JOIN {there} AS t ON {match}"
         )
+
+    def take_from(self, mirror: str) -> str:
+        """Take the rows that change out of a mirror."""
+        match = " AND ".join(f"t.{k} = s.{k}" for k in self._key)
+        return f"DELETE FROM {mirror} AS t USING _sanqu_delta AS s WHERE {match} AND s._known AND s._differs"
+
+    def add_to(self, mirror: str) -> str:
+        """Put the rows that change or are new into a mirror."""
+        return f"INSERT INTO {mirror} ({self._listed}) SELECT {self._listed} FROM _sanqu_delta WHERE NOT _known OR _differs"
 
 
 def _text(value: str) -> str:
@@ -125,39 +205,51 @@ class Together(Writes):
 
     def together(
         self, commit: Commit | Callable[[Result], Commit], keyed: Iterable[str], work: Callable[[Hand], Result], *,
-        duck: duckdb.DuckDBPyConnection, conn: Connection,
+        duck: duckdb.DuckDBPyConnection, conn: Connection, mirrors: Mirrors | None = None,
     ) -> Joint[Result]:  # fmt: skip
         """Do `work` in one transaction whose snapshot carries `commit` (or what it makes of the result); it is done again
         when another writer came first.
 
         `keyed` are the datasets written by key, held against other keyed writers meanwhile; `conn` is a connection in
-        autocommit of the caller's own that holds nothing else. Raises as `upsert` does.
+        autocommit of the caller's own that holds nothing else. `mirrors` are those that the caller keeps beside `duck`. Raises as
+        `upsert` does.
         """
-        names = sorted({f"lake.write:{name}" for name in keyed})
-        with _alone(conn, names):
-            hand, result = retried(", ".join(names) or "lake", lambda: self._once(commit, work, duck))
+        keyed = sorted(set(keyed))
+        with _alone(conn, [f"lake.write:{name}" for name in keyed]):
+            standing = _standing(conn, keyed) if mirrors else {}
+
+            def once() -> tuple[Hand, Result]:
+                return self._once(commit, work, Hand(duck, _Mirroring(duck, mirrors, standing) if mirrors else None))
+
+            hand, result = retried(", ".join(keyed) or "lake", once)
             changes = {name: one for name, one in hand.changes.items() if one.inserted or one.updated or one.deleted}
-            if not changes:
-                return Joint(None, {}, result)
-            snapshot = number_of(duck, "SELECT id FROM lake.last_committed_snapshot()")
-            changes = {name: replace(one, snapshot=snapshot) for name, one in changes.items()}
-            with conn.transaction(), conn.cursor() as cursor:
-                grown = [{"snapshot": snapshot, "grown": c.inserted - c.deleted, "name": n} for n, c in changes.items()]
-                cursor.executemany(NOTE, grown)
+            snapshot = number_of(duck, "SELECT id FROM lake.last_committed_snapshot()") if changes else None
+            changes = {name: replace(one, snapshot=snapshot or 0) for name, one in changes.items()}
+            if changes:
+                with conn.transaction(), conn.cursor() as cursor:
+                    grown = [{"snapshot": snapshot, "grown": c.inserted - c.deleted, "name": n} for n, c in changes.items()]
+                    cursor.executemany(NOTE, grown)
+            if hand.mirroring:
+                hand.mirroring.settle(changes)
         for name, one in changes.items():
             told = {"dataset": name, "snapshot": snapshot, "inserted": one.inserted, "updated": one.updated, "deleted": one.deleted}
             self.city.bus.publish(f"lake.write.{name}", told)
         return Joint(snapshot, changes, result)
 
     @staticmethod
-    def _once(commit: Commit | Callable[[Result], Commit], work: Callable[[Hand], Result], duck: duckdb.DuckDBPyConnection) -> tuple[Hand, Result]:
-        hand = Hand(duck)
-        with transaction(duck):
+    def _once(commit: Commit | Callable[[Result], Commit], work: Callable[[Hand], Result], hand: Hand) -> tuple[Hand, Result]:
+        with transaction(hand.duck):
             result = work(hand)
             told = commit if isinstance(commit, Commit) else commit(result)
             said = json.dumps(told.position, ensure_ascii=False, default=str)
-            duck.execute(SET_MESSAGE, [told.author, told.message, said])
+            hand.duck.execute(SET_MESSAGE, [told.author, told.message, said])
             return hand, result
+
+
+def _standing(conn: Connection, names: list[str]) -> dict[str, tuple[int, int]]:
+    """At which snapshot datasets stand, and how many rows they have."""
+    found = conn.execute(STANDING, (names,)).fetchall()
+    return {str(row["name"]): (int(row["snapshot"]), int(row["rows"])) for row in found}
 
 
 @contextmanager

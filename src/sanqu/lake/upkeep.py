@@ -29,7 +29,16 @@ SELECT t.table_name AS name FROM {METADATA_SCHEMA}.ducklake_data_file f
 JOIN {METADATA_SCHEMA}.ducklake_table t ON t.table_id = f.table_id AND t.end_snapshot IS NULL
 WHERE f.end_snapshot IS NULL AND f.file_size_bytes < %s GROUP BY t.table_name HAVING count(*) >= %s
 """
+# Files of which hardly a row still stands: a dataset whose rows change all the time leaves one with every commit, and a scan opens each.
+MANY_DEAD, DEAD_SHARE = 8, 0.9
+DEAD = f"""
+SELECT t.table_name AS name FROM {METADATA_SCHEMA}.ducklake_delete_file d
+JOIN {METADATA_SCHEMA}.ducklake_data_file f ON f.data_file_id = d.data_file_id AND f.end_snapshot IS NULL
+JOIN {METADATA_SCHEMA}.ducklake_table t ON t.table_id = f.table_id AND t.end_snapshot IS NULL
+WHERE d.end_snapshot IS NULL AND d.delete_count >= f.record_count * %s GROUP BY t.table_name HAVING count(*) >= %s
+"""
 FLUSH = "CALL ducklake_flush_inlined_data('lake', table_name => ?)"
+REWRITE = "CALL ducklake_rewrite_data_files('lake', ?, delete_threshold => ?)"
 # Small commits lie in PostgreSQL in a table for each form that the items of a dataset had. Moving them into files drops those of earlier
 # forms, and whoever is just reading one breaks off with an internal error, the whole engine of that process with it (an installation
 # that puts in samples, say). Such datasets wait for the night.
@@ -61,7 +70,8 @@ def needs_snapshots(least: Callable[[City], int | None]) -> Callable[[City], int
 
 
 def compact(city: City, below: int = SMALL_BYTES, written: Iterable[str] = ()) -> list[str]:
-    """Merge the files below so many bytes of tables that have many; returns those tables. Readers and writers go on meanwhile.
+    """Merge the files below so many bytes of tables that have many, and take away those of which hardly a row still stands; returns
+    the tables that were merged. Readers go on meanwhile, and writers but for moments.
 
     Of the tables `written` lately, rows that lie in PostgreSQL, as those of small commits do, are put into files first.
     """
@@ -70,6 +80,10 @@ def compact(city: City, below: int = SMALL_BYTES, written: Iterable[str] = ()) -
         for name in written:
             if city.db.one(EARLIER_FORM, (name,)) is None:
                 _try(duck, name, FLUSH, name)
+        for row in city.db.all(DEAD, (DEAD_SHARE, MANY_DEAD)):
+            # Who writes by key takes rows out of files in every round: beside it this would never come first.
+            with lake.alone(str(row["name"])):
+                _try(duck, str(row["name"]), REWRITE, str(row["name"]), DEAD_SHARE)
         names = [str(row["name"]) for row in city.db.all(FRAGMENTED, (below, MANY_FILES))]
         merge = "CALL ducklake_merge_adjacent_files('lake', ?, max_file_size => ?)"
         return [name for name in names if _try(duck, name, merge, name, below)]

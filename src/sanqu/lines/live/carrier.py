@@ -25,7 +25,7 @@ from sanqu.ground.errors import BadInput, SanquError, Unavailable
 from sanqu.ground.i18n import Text
 from sanqu.ground.tasks import end
 from sanqu.ground.telemetry import tracer_of
-from sanqu.lake import Commit, Hand, lake_of
+from sanqu.lake import Commit, Hand, Mirrors, lake_of
 from sanqu.lines.live import standing
 from sanqu.lines.live.envelope import new_trace
 from sanqu.lines.live.lanes import Allowance, Lane, Turns
@@ -252,6 +252,7 @@ class _Bench:
         self.city = city
         self._stack = ExitStack()
         self._tools: tuple[duckdb.DuckDBPyConnection, Connection] | None = None
+        self._mirrors = Mirrors()
         # A line may be opened while a round is carried; both need the tools for themselves.
         self._using = threading.Lock()
 
@@ -265,7 +266,7 @@ class _Bench:
     def close(self) -> None:
         """Give both back."""
         with self._using:
-            self._tools = None
+            self._tools, self._mirrors = None, Mirrors()
             stack, self._stack = self._stack, ExitStack()
             with suppress(psycopg.Error, duckdb.Error):
                 stack.close()
@@ -352,7 +353,7 @@ class _Bench:
             return {name: _written(name, work, hand) for name, work in works.items()}
 
         alone = [*keyed, *(carried_alone(name) for name in works)]
-        joint = lake_of(self.city).together(commit, alone, write, duck=duck, conn=conn)
+        joint = lake_of(self.city).together(commit, alone, write, duck=duck, conn=conn, mirrors=self._mirrors)
         note_positions(conn, ends(), joint.snapshot)
         return joint.snapshot, joint.result
 

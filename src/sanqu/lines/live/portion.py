@@ -394,7 +394,9 @@ class Work:
         if self._puts is None:
             return self._told(Written(0), 0, 0, len(self.portion.refusals))
         shape = self.portion.shape
-        ran = Steps(self.city, self.portion.line, shape.copies).run(self.duck, self._puts.good(), self.portion.start.marks)
+        steps = Steps(self.city, self.portion.line, shape.copies)
+        mirrors = {name: mirror for name in steps.known if (mirror := hand.mirror(name))}
+        ran = steps.run(self.duck, self._puts.good(), self.portion.start.marks, mirrors)
         self.portion.end = replace(self.portion.end, marks=ran.marks)
         self.portion.ahead = max(self.portion.ahead, int(ran.ahead * 1000))
         beside = [self._put_outcome(hand, one, ran.rows[one.name]) for one in shape.beside]

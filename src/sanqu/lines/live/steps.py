@@ -129,9 +129,14 @@ def _led(sql: str, places: tuple[tuple[str, str], ...]) -> str:
     return tree.sql(DIALECT, identify=True, comments=False)
 
 
+def _asked(line: Line) -> set[str]:
+    """The datasets that the SELECTs of steps read."""
+    return {name for step in line.steps if step.sql for name in _named(step.sql)} - {step.name for step in line.steps} - {"input"}
+
+
 def _looked_up(line: Line) -> set[str]:
     """The datasets that the SELECTs of steps read and the line does not write."""
-    return {name for step in line.steps if step.sql for name in _named(step.sql)} - {step.name for step in line.steps} - {"input", *line.datasets}
+    return _asked(line) - set(line.datasets)
 
 
 def step_before(line: Line, step: Step) -> str:
@@ -203,10 +208,18 @@ class Steps:
         """The step whose rows fill each dataset."""
         return {step.into: step.name for step in self._line.steps if step.into} | {self._line.dataset: self._line.steps[-1].name}
 
-    def run(self, duck: duckdb.DuckDBPyConnection, rows: str, marks: Mapping[str, str]) -> Ran:
-        """Take `rows` (SQL) through the steps, inside the caller's transaction; `marks` is how far time had come."""
+    @property
+    def known(self) -> set[str]:
+        """The datasets that the steps both read and write: what the line knows from round to round."""
+        return _asked(self._line) & set(self._line.datasets)
+
+    def run(self, duck: duckdb.DuckDBPyConnection, rows: str, marks: Mapping[str, str], mirrors: Mapping[str, str] | None = None) -> Ran:
+        """Take `rows` (SQL) through the steps, inside the caller's transaction; `marks` is how far time had come.
+
+        Datasets that are mirrored beside the cursor are read there.
+        """
         duck.execute(f"CREATE OR REPLACE TEMP TABLE _sanqu_input AS {rows}")
-        names, after, late, ahead = {"input": "temp.main._sanqu_input"}, dict(marks), 0, 0.0
+        names, after, late, ahead = {**(mirrors or {}), "input": "temp.main._sanqu_input"}, dict(marks), 0, 0.0
         for step in self._line.steps:
             if step.window and step.time and not step.dedupe:
                 more, further = self._gather(duck, step, names[step_before(self._line, step)], after)
