@@ -97,6 +97,8 @@ class Load:
         self._rate = rate
         self._client = httpx.Client(base_url=address, headers={"Authorization": f"Bearer {key}", "Content-Type": "application/json"}, timeout=60)
         self.dumping: set[int] = set()
+        # When the first position with its bed up went out, by truck (steady clock).
+        self.up: dict[int, float] = {}
         self.sent, self.seconds, self._first = 0, 0.0, time.time()
         self.stopping = threading.Event()
 
@@ -114,6 +116,8 @@ class Load:
 
     def _row(self, number: int) -> dict[str, object]:
         truck, step = number % TRUCKS, number // TRUCKS
+        if truck in self.dumping:
+            self.up.setdefault(truck, time.monotonic())
         at = datetime.fromtimestamp(self._first + number / self._rate, CITY_ZONE).replace(tzinfo=None).isoformat()
         return {
             "terminal": f"139{truck:08}", "at": at, "lon": 118.8 + step * 1e-5, "lat": 28.9 + truck * 1e-4, "speed": 36.0, "direction": 90, "located": True, "load": "empty",
@@ -146,12 +150,11 @@ def _page(address: str, link: str) -> Iterator[Page]:
 def _alarm(page: Page, load: Load, number: int) -> float:
     """Seconds from the position with the bed up until the browser shows its alarm."""
     time.sleep(APART_SECONDS)
-    # A truck speaks ten times a second: the wait begins when its bed is up, and has a tenth of a second of waiting for its word in it.
-    truck, began = (number * 37 + 11) % TRUCKS, time.monotonic()
+    truck = (number * 37 + 11) % TRUCKS
     load.dumping = {truck}
     page.wait_for_function(f"() => document.querySelector('[data-block=alarms]').textContent.includes('T{truck} of ')", polling=20, timeout=60_000)
     load.dumping = set()
-    return time.monotonic() - began
+    return time.monotonic() - load.up[truck]
 
 
 def _arrived(city: City, wanted: int) -> int:

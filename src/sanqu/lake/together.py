@@ -118,9 +118,11 @@ class Hand:
         return self._note(contract.name, inserted=number_of(self.duck, insert))
 
     def merge(self, contract: Contract, source_sql: str) -> Change:
-        """Add or change rows by the contract's key, which stands in `source_sql` once each; rows already so stay untouched."""
+        """Add or change rows by the contract's key, which stands in `source_sql` once each; rows already so stay untouched.
+
+        The source is read twice: it is a table, or as quick as one.
+        """
         delta, mirror = _Delta(contract, source_sql), self.mirroring.kept(contract.name) if self.mirroring else None
-        self.duck.execute(delta.bring)
         if mirror:
             self.duck.execute(delta.find(mirror))
         else:
@@ -158,9 +160,8 @@ class _Delta:
         others = [quote_ident(item) for item in contract.names if item not in contract.primaryKey]
         self._differs = " OR ".join(f"t.{c} IS DISTINCT FROM s.{c}" for c in others) or "false"
         self._ordered = contract.field(contract.primaryKey[0]).lake_type != "BOOLEAN"
-        self.bring = f"CREATE OR REPLACE TEMP TABLE _sanqu_brought AS SELECT {self._listed} FROM ({source})"
-        first = self._key[0]
-        self.span = f"SELECT CAST(min({first}) AS VARCHAR), CAST(max({first}) AS VARCHAR) FROM _sanqu_brought"
+        self._source, first = f"(SELECT {self._listed} FROM ({source}))", self._key[0]
+        self.span = f"SELECT CAST(min({first}) AS VARCHAR), CAST(max({first}) AS VARCHAR) FROM {self._source}"
         self.count = "SELECT count(*), count(*) FILTER (_known AND _differs), count(*) FILTER (NOT _known) FROM _sanqu_delta"
         match = " AND ".join(f"t.{k} = s.{k}" for k in self._key)
         sets = ", ".join(f"{c} = s.{c}" for c in others)
@@ -183,7 +184,7 @@ class _Delta:
         match = " AND ".join(f"t.{k} = s.{k}" for k in self._key)
         return (
             f"CREATE OR REPLACE TEMP TABLE _sanqu_delta AS SELECT s.*, t.{self._key[0]} IS NOT NULL AS _known, {self._differs} AS _differs "
-            f"FROM _sanqu_brought AS s LEFT JOIN {there} AS t ON {match}"
+            f"FROM {self._source} AS s LEFT JOIN {there} AS t ON {match}"
         )
 
     def take_from(self, mirror: str) -> str:

@@ -24,19 +24,23 @@ class Stage:
 
     def __init__(self, duck: duckdb.DuckDBPyConnection, contract: Contract) -> None:
         self.duck, self.contract = duck, contract
-        number = next(_numbers)
-        self.rows, self.table, self.aside = (f"temp.main._{name}_{number}" for name in ("rows", "stage", "aside"))
+        self.number = next(_numbers)
+        self.rows, self.aside = f"temp.main._rows_{self.number}", f"temp.main._aside_{self.number}"
+        # The rows with their numbers, as SQL.
+        self.table = f"(SELECT rowid + 1 AS _n, * FROM {self.rows})"
         self.items = ", ".join(quote_ident(name) for name in contract.names)
         self.key = [quote_ident(name) for name in contract.primaryKey]
-        self._any_aside = False
+        self._any_aside, self._has_aside = False, False
+        # How often a key stands there again, where that was counted.
+        self._doubles: int | None = None
         # Whether any row may have a fault that its own values show: false where all were looked at and none has.
         self._any_faults = True
 
     def close(self) -> None:
         """Drop the tables."""
-        self.duck.execute(f"DROP VIEW IF EXISTS {self.table}")
         self.duck.execute(f"DROP TABLE IF EXISTS {self.rows}")
-        self.duck.execute(f"DROP TABLE IF EXISTS {self.aside}")
+        if self._has_aside:
+            self.duck.execute(f"DROP TABLE IF EXISTS {self.aside}")
 
     def _number(self, query: str) -> int:
         row = self.duck.execute(query).fetchone()
@@ -45,7 +49,9 @@ class Stage:
     def fill(self, checked: str) -> int:
         """Run `checked` (`Checks.staged`) into the stage; returns how many rows came."""
         # Rows lie in a table as they came, though several threads bring them: counting them on the way would bind it to one.
-        return self._opened(self._number(f"CREATE TEMP TABLE {self.rows.rpartition('.')[2]} AS {checked}"))
+        came = self._number(f"CREATE TEMP TABLE {self.rows.rpartition('.')[2]} AS {checked}")
+        self._make_aside()
+        return came
 
     def fill_few(self, checks: Checks, relation: str, width: int) -> int:
         """Check few rows of `relation` into the stage, as `fill` does: only where one has a fault is asked which.
@@ -53,17 +59,20 @@ class Stage:
         Planning that question takes longer than to answer it.
         """
         came = self._number(f"CREATE TEMP TABLE {self.rows.rpartition('.')[2]} AS {checks.sifted(relation)}")
-        if self._number(f"SELECT count(*) FROM {self.rows} WHERE _bad"):
+        doubles = f"count(*) - count(DISTINCT ({', '.join(self.key)}))" if self.key else "0"
+        bad, self._doubles = self.duck.execute(f"SELECT count(*) FILTER (_bad), {doubles} FROM {self.rows}").fetchone() or (0, 0)
+        if bad:
             self.duck.execute(f"DROP TABLE {self.rows}")
+            self._doubles = None
             return self.fill(checks.staged(relation, width))
         self._any_faults = False
-        return self._opened(came)
-
-    def _opened(self, came: int) -> int:
-        self.duck.execute(f"CREATE TEMP VIEW {self.table.rpartition('.')[2]} AS SELECT rowid + 1 AS _n, * FROM {self.rows}")
-        # kind: past (the cursor is beyond it), same (an exact double), bad (a fault found late).
-        self.duck.execute(f"CREATE TEMP TABLE {self.aside.rpartition('.')[2]} (_n BIGINT, kind VARCHAR, fault {FAULT_TYPE})")
         return came
+
+    def _make_aside(self) -> None:
+        # kind: past (the cursor is beyond it), same (an exact double), bad (a fault found late).
+        if not self._has_aside:
+            self.duck.execute(f"CREATE TEMP TABLE {self.aside.rpartition('.')[2]} (_n BIGINT, kind VARCHAR, fault {FAULT_TYPE})")
+            self._has_aside = True
 
     @property
     def is_clean(self) -> bool:
@@ -71,6 +80,7 @@ class Stage:
         return not self._any_faults and not self._any_aside
 
     def _set_aside(self, query: str) -> int:
+        self._make_aside()
         added = self._number(f"INSERT INTO {self.aside} {query}")
         self._any_aside = self._any_aside or added > 0
         return added
@@ -107,7 +117,8 @@ class Stage:
     def keep_last(self) -> None:
         """Set rows aside whose key stands again further on: the last one counts."""
         keys = ", ".join(self.key)
-        if self._number(f"SELECT count(*) - count(DISTINCT ({keys})) {self._good}"):
+        doubles = self._number(f"SELECT count(*) - count(DISTINCT ({keys})) {self._good}") if self._doubles is None else self._doubles
+        if doubles:
             last = f"row_number() OVER (PARTITION BY {keys} ORDER BY _n DESC) AS _last"
             self.supersede(f"SELECT _n FROM (SELECT _n, {last} {self._good}) WHERE _last > 1")
 

@@ -163,10 +163,8 @@ def run(city: City, entered: Entered, texts: Sequence[tuple[str, int]], params: 
     statements = []
     for text, most in texts:
         sql = in_place(text, entered.uploads)
-        for name, table in tables.items():
-            sql = sql.replace(name, table)
         used = {name: value for name, value in params.items() if f"${name}" in sql}
-        statements.append(Statement(sql, used, most))
+        statements.append(Statement(sql, used, most, tables))
     return runners_of(city).run(statements)
 
 

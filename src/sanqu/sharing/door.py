@@ -115,13 +115,7 @@ def _statements(
     }
     texts = [*(cell.sql for cell in plan.cells), plan.sql]
     limits = [MOST_GROUPS] * len(plan.cells) + [most]
-    return [Statement(_in_place(sql, tables), _used(sql, params), rows) for sql, rows in zip(texts, limits, strict=True)]
-
-
-def _in_place(sql: str, tables: Mapping[str, str]) -> str:
-    for name, table in tables.items():
-        sql = sql.replace(name, table)
-    return sql
+    return [Statement(sql, _used(sql, params), rows, tables) for sql, rows in zip(texts, limits, strict=True)]
 
 
 def _used(sql: str, params: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import pyarrow as pa  # type: ignore[import-untyped]
@@ -32,11 +32,12 @@ WAIT_SECONDS = 20.0
 
 @dataclass(frozen=True)
 class Statement:
-    """One SELECT to run: its text, its named parameters, the most rows wanted of it."""
+    """One SELECT to run: its text, its named parameters, the most rows wanted of it; `tables` are those that stand as marks in it."""
 
     sql: str
     params: Mapping[str, Any]
     rows: int
+    tables: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,7 @@ class _Process:
         try:
             self._send({
                 "seconds": seconds,
-                "statements": [{"sql": s.sql, "params": dict(s.params), "rows": s.rows} for s in statements],
+                "statements": [{"sql": s.sql, "params": dict(s.params), "rows": s.rows, "tables": dict(s.tables)} for s in statements],
             })  # fmt: skip
             # All of them, even where the first says that it failed: what is left in the pipe would answer the next asker.
             said = [self._receive() for _ in statements]

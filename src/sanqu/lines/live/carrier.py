@@ -109,6 +109,7 @@ class Carrier:
         self._allowance = Allowance()
         self._bench = _Bench(city)
         self._purged_at = 0.0
+        self._purging: asyncio.Task[None] | None = None
 
     async def add(self, line: Line) -> None:
         """Begin to carry `line` from where the lake says it stands; raises what keeps it from it."""
@@ -127,6 +128,8 @@ class Carrier:
 
     async def close(self) -> None:
         """Stop carrying everything."""
+        if self._purging is not None:
+            await end(self._purging)
         for name in list(self.drinking):
             await self.remove(name)
         await asyncio.to_thread(self._bench.close)
@@ -202,9 +205,11 @@ class Carrier:
         for name, fault in carried.faults.items():
             await self.remove(name, fault)
             await asyncio.to_thread(standing.stop, self.city, name, fault, "out")
-        if time.monotonic() - self._purged_at > PURGE_SECONDS:
+        idle = self._purging is None or self._purging.done()
+        if idle and time.monotonic() - self._purged_at > PURGE_SECONDS:
+            # Beside the next round, which need not wait for it.
             self._purged_at = time.monotonic()
-            await self._purge()
+            self._purging = asyncio.create_task(self._purge(), name=f"purge {self.lane.name}")
 
     def _trace(self, name: str, portion: Portion, carried: Carried) -> list[str]:
         """A span for each message that is in the lake now; the traces as they go on from here."""
@@ -221,11 +226,12 @@ class Carrier:
         """
         js = self.client.jetstream()
         for held in list(self.drinking.values()):
-            if held.position.seq > held.purged and held.position.epoch == held.tap.epoch:
+            there = held.position
+            if there.seq > held.purged and there.epoch == held.tap.epoch:
                 with suppress(SanquError, NatsError, JsError, TimeoutError):
-                    if (await stream_standing(js, held.line.name)).epoch == held.position.epoch:
-                        await js.purge_stream(stream_name(held.line.name), seq=held.position.seq + 1)
-                        held.purged = held.position.seq
+                    if (await stream_standing(js, held.line.name)).epoch == there.epoch:
+                        await js.purge_stream(stream_name(held.line.name), seq=there.seq + 1)
+                        held.purged = there.seq
 
     async def _begin_again(self, fault: SanquError, pause: float) -> None:
         """Whether the round went in nobody knows: every line begins anew from where the lake says it stands."""

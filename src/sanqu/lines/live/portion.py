@@ -21,7 +21,7 @@ from sanqu.lines.live.fit import filled_by, refuse_unfit, refuse_ungiven
 from sanqu.lines.live.jt808 import custom_items
 from sanqu.lines.live.positions import Position
 from sanqu.lines.live.rows import Matcher, cell_text, natives, text_table, typed_table
-from sanqu.lines.live.steps import Steps, input_contract
+from sanqu.lines.live.steps import Ran, Steps, input_contract
 from sanqu.lines.live.tap import Message
 from sanqu.lines.quarantine import Refusal, keep_refusals
 from sanqu.lines.records import Fault, Line
@@ -246,8 +246,8 @@ class Work:
         self._name = f"_live_{next(_numbers)}"
         self._puts: Stage | None = None
         self._drops: Stage | None = None
-        # Which rows of the portion lie in a stage, in its order; by the stage's table.
-        self._picked: dict[str, list[int]] = {}
+        # Which rows of the portion lie in a stage, in its order; by the stage's number.
+        self._picked: dict[int, list[int]] = {}
         self._unread = len(portion.refusals)
 
     def close(self) -> None:
@@ -287,22 +287,22 @@ class Work:
         if not key or not stages:
             return
         said = " UNION ALL ".join(
-            f"SELECT {key}, s._n, o._place, '{stage.table}' AS _stage FROM {stage.table} s JOIN {name} o ON o._n = s._n WHERE {stage.is_good}"
+            f"SELECT {key}, s._n, o._place, {stage.number} AS _stage FROM {stage.table} s JOIN {name} o ON o._n = s._n WHERE {stage.is_good}"
             for stage, name in ((stage, self._register_order(stage)) for stage in stages)
         )
         last = f"row_number() OVER (PARTITION BY {key} ORDER BY _place DESC) AS _last"
         over = f"SELECT _n, _stage FROM (SELECT _n, _stage, {last} FROM ({said})) WHERE _last > 1"
         self.duck.execute(f"CREATE OR REPLACE TEMP TABLE _sanqu_over AS {over}")
         for stage in stages:
-            stage.supersede(f"SELECT _n FROM _sanqu_over WHERE _stage = '{stage.table}'")
+            stage.supersede(f"SELECT _n FROM _sanqu_over WHERE _stage = {stage.number}")
             self.duck.unregister(self._order_name(stage))
 
     @staticmethod
     def _order_name(stage: Stage) -> str:
-        return f"_order_{stage.table.rpartition('_')[2]}"
+        return f"_order_{stage.number}"
 
     def _register_order(self, stage: Stage) -> str:
-        places = self._picked[stage.table]
+        places = self._picked[stage.number]
         table = pa.table({"_n": pa.array(range(1, len(places) + 1), pa.int64()), "_place": pa.array(places, pa.int64())})
         self.duck.register(self._order_name(stage), table)
         return self._order_name(stage)
@@ -343,7 +343,7 @@ class Work:
             stage.fill_few(checks, f"SELECT * FROM {name}", len(names))
         finally:
             self.duck.unregister(name)
-        self._picked[stage.table] = [number for number, _ in picked]
+        self._picked[stage.number] = [number for number, _ in picked]
         return stage
 
     def _refuse(self, stage: Stage) -> None:
@@ -357,7 +357,7 @@ class Work:
             self.portion.refusals.append(self._refusal(stage, self._row(stage, int(number)), faults))
 
     def _row(self, stage: Stage, number: int) -> Row:
-        return self.portion.rows[self._picked[stage.table][number - 1]]
+        return self.portion.rows[self._picked[stage.number][number - 1]]
 
     def _refusal(self, stage: Stage, row: Row, faults: Iterable[Mapping[str, str | None]]) -> Refusal:
         told = []
@@ -399,15 +399,15 @@ class Work:
         ran = steps.run(self.duck, self._puts.good(), self.portion.start.marks, mirrors)
         self.portion.end = replace(self.portion.end, marks=ran.marks)
         self.portion.ahead = max(self.portion.ahead, int(ran.ahead * 1000))
-        beside = [self._put_outcome(hand, one, ran.rows[one.name]) for one in shape.beside]
-        put, collapsed, refused = self._put_outcome(hand, shape.target, ran.rows[shape.target.name])
+        beside = [self._put_outcome(hand, one, ran) for one in shape.beside]
+        put, collapsed, refused = self._put_outcome(hand, shape.target, ran)
         return self._told(put, 0, collapsed, len(self.portion.refusals) + refused + sum(one[2] for one in beside), ran.late)
 
-    def _put_outcome(self, hand: Hand, target: Contract, rows: str) -> tuple[Written, int, int]:
+    def _put_outcome(self, hand: Hand, target: Contract, ran: Ran) -> tuple[Written, int, int]:
         """Check what a step gave as rows of a dataset and put them there; gives what was written, collapsed and newly refused."""
-        if self.duck.execute(f"SELECT 1 FROM ({rows}) LIMIT 1").fetchone() is None:
+        if not ran.counts[target.name]:
             return Written(0), 0, 0
-        stage = Stage(self.duck, target)
+        rows, stage = ran.rows[target.name], Stage(self.duck, target)
         try:
             kinds = {str(column[0]): str(column[1]) for column in self.duck.execute(f"DESCRIBE {rows}").fetchall()}
             names = list(kinds)

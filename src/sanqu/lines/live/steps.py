@@ -150,10 +150,11 @@ def step_before(line: Line, step: Step) -> str:
 
 @dataclass(frozen=True)
 class Ran:
-    """What the steps gave: a relation of rows for each dataset, how far time has come in each step, how many rows were late,
-    and by how many seconds the furthest row is ahead of our clock, where that is more than a clock may be."""
+    """What the steps gave: a relation of rows for each dataset and how many it has, how far time has come in each step, how many
+    rows were late, and by how many seconds the furthest row is ahead of our clock, where that is more than a clock may be."""
 
     rows: Mapping[str, str]
+    counts: Mapping[str, int]
     marks: Mapping[str, str]
     late: int
     ahead: float = 0.0
@@ -220,12 +221,37 @@ class Steps:
         """
         duck.execute(f"CREATE OR REPLACE TEMP TABLE _sanqu_input AS {rows}")
         names, after, late, ahead = {**(mirrors or {}), "input": "temp.main._sanqu_input"}, dict(marks), 0, 0.0
-        for step in self._line.steps:
+        for fences, step in self._in_turn():
             if step.window and step.time and not step.dedupe:
                 more, further = self._gather(duck, step, names[step_before(self._line, step)], after)
                 late, ahead = late + more, max(ahead, further)
-            names[step.name] = self._run(duck, step, names, after, marks)
-        return Ran({dataset: f"SELECT * FROM {names[step]}" for dataset, step in self._outcomes().items()}, after, late, ahead)
+            if fences:
+                names[step.name] = self._fence(duck, fences, names[step_before(self._line, fences[0])], step.name)
+            else:
+                names[step.name] = self._run(duck, step, names, after, marks)
+        outcomes = self._outcomes()
+        counts = ", ".join(f"(SELECT count(*) FROM {names[step]})" for step in outcomes.values())
+        came = duck.execute(f"SELECT {counts}").fetchone() or ()
+        return Ran({dataset: f"SELECT * FROM {names[step]}" for dataset, step in outcomes.items()}, dict(zip(outcomes, came, strict=True)), after, late, ahead)
+
+    def _in_turn(self) -> Iterator[tuple[list[Step], Step]]:
+        """Each step; of fences that follow each other at the same places only the last, with all that are looked up with it."""
+        fences: list[Step] = []
+        for step, after in zip(self._line.steps, [*self._line.steps[1:], None], strict=True):
+            if step.fence is None:
+                yield [], step
+                continue
+            fences.append(step)
+            if after is None or not self._goes_with(step, after):
+                yield fences, step
+                fences = []
+
+    def _goes_with(self, step: Step, after: Step) -> bool:
+        """Whether a fence is only there for the next one, which looks at the same places."""
+        assert step.fence is not None
+        alike = after.fence is not None and (after.fence.lon, after.fence.lat) == (step.fence.lon, step.fence.lat)
+        read = any(step.name in _named(one.sql) for one in self._line.steps if one.sql)
+        return alike and not read and not step.into
 
     def _state(self, step: Step) -> str:
         # No dataset can be called so: its name has no slash.
@@ -271,8 +297,8 @@ class Steps:
     ) -> str:  # fmt: skip
         made = f"_sanqu_step_{step.name}"
         if step.fence is not None:
-            self._fence(duck, step, names[step_before(self._line, step)], made)
-        elif step.dedupe:
+            return self._fence(duck, [step], names[step_before(self._line, step)], step.name)
+        if step.dedupe:
             self._dedupe(duck, step, names[step_before(self._line, step)], made)
         elif step.window:
             self._windows(duck, step, names, marks.get(step.name, NEVER), (before or {}).get(step.name, NEVER), made)
@@ -325,21 +351,23 @@ class Steps:
             f"WHERE _sanqu_seen <= TIMESTAMP {literal(_latest())}) - INTERVAL {2 * size} SECONDS"
         )
 
-    def _fence(self, duck: duckdb.DuckDBPyConnection, step: Step, source: str, made: str) -> None:
-        fence = step.fence
-        assert fence is not None
-        points = duck.execute(f"SELECT rowid AS n, CAST({quote_ident(fence.lon)} AS DOUBLE) AS x, CAST({quote_ident(fence.lat)} AS DOUBLE) AS y FROM {source}").to_arrow_table()
-        areas = areas_of(self._city, duck, fence.dataset, fence.geometry, fence.take)
-        found = areas.at(points["x"].to_numpy(), points["y"].to_numpy())
-        contract = lake_of(self._city).contract(fence.dataset)
-        table = pa.table([points["n"], *found], names=["_n", *(f"_f{number}" for number in range(len(fence.take)))])
+    def _fence(self, duck: duckdb.DuckDBPyConnection, fences: Sequence[Step], source: str, name: str) -> str:
+        """Rows of `source` with what is told of the areas in which they lie, for each of `fences` at the same places."""
+        first = fences[0].fence
+        assert first is not None
+        points = duck.execute(f"SELECT rowid AS n, CAST({quote_ident(first.lon)} AS DOUBLE) AS x, CAST({quote_ident(first.lat)} AS DOUBLE) AS y FROM {source}").to_arrow_table()
+        longitudes, latitudes = points["x"].to_numpy(), points["y"].to_numpy()
+        told, given = [], []
+        for fence in (step.fence for step in fences if step.fence is not None):
+            contract = lake_of(self._city).contract(fence.dataset)
+            told += areas_of(self._city, duck, fence.dataset, fence.geometry, fence.take).at(longitudes, latitudes)
+            given += [(contract.field(item).lake_type, quote_ident(f"{fence.dataset}_{item}")) for item in fence.take]
+        table = pa.table([points["n"], *told], names=["_n", *(f"_f{number}" for number in range(len(told)))])
+        listed = ", ".join(f"CAST(f._f{number} AS {kind}) AS {column}" for number, (kind, column) in enumerate(given))
         duck.register("_sanqu_fenced", table)
-        given = ", ".join(
-            f"CAST(f._f{number} AS {contract.field(item).lake_type}) AS {quote_ident(f'{fence.dataset}_{item}')}"
-            for number, item in enumerate(fence.take)
-        )
-        duck.execute(f"CREATE OR REPLACE TEMP TABLE {made} AS SELECT s.*, {given} FROM {source} s JOIN _sanqu_fenced f ON f._n = s.rowid")
+        duck.execute(f"CREATE OR REPLACE TEMP TABLE _sanqu_step_{name} AS SELECT s.*, {listed} FROM {source} s JOIN _sanqu_fenced f ON f._n = s.rowid")
         duck.unregister("_sanqu_fenced")
+        return f"temp.main._sanqu_step_{name}"
 
 
 def _parted(place: str) -> list[str]:
