@@ -100,6 +100,19 @@ def test_two_lines_of_one_dataset_see_each_other(city: City, line: Line) -> None
         assert line.put((2, 2.5)) == ([(1, 1.0), (2, 2.0)], [(1, 1.0), (2, 2.5)])
 
 
+def test_one_who_writes_first_in_the_same_transaction_without_looking_is_seen_by_the_next(city: City, line: Line) -> None:
+    line.put((1, 1.0))
+
+    def work(hand: Hand) -> Rows:
+        hand.merge(GAUGES, "SELECT 2 AS id, 2.0 AS level")
+        there = hand.mirror("gauges") or "lake.main.gauges"
+        return line.duck.execute(f"SELECT id, level FROM {there} ORDER BY id").fetchall()
+
+    joint = lake_of(city).together(Commit("line"), ["gauges"], work, duck=line.duck, conn=line.conn, mirrors=line.mirrors)
+    assert joint.result == [(1, 1.0), (2, 2.0)]
+    assert line.put((3, 3.0))[0] == [(1, 1.0), (2, 2.0)]
+
+
 def test_a_dataset_whose_items_changed_is_mirrored_with_its_new_items(city: City, line: Line) -> None:
     line.put((1, 1.0))
     lake_of(city).declare(GAUGES.model_copy(update={"fields": (*GAUGES.fields, GAUGES.fields[1].model_copy(update={"name": "flow"}))}), "system")

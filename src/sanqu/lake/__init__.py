@@ -5,7 +5,8 @@ from __future__ import annotations
 from sanqu.ground.city import City
 from sanqu.lake.contracts import Constraints, Contract, Field, quote_ident
 from sanqu.lake.history import Lake, Snapshot
-from sanqu.lake.together import Hand, Joint, Mirrors
+from sanqu.lake.mirrors import Mirrors
+from sanqu.lake.together import Hand, Joint
 from sanqu.lake.writes import Change, Commit, CommitSeen, table_from
 
 __all__ = [

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
@@ -12,14 +12,12 @@ import duckdb
 
 from sanqu.ground.database import Connection
 from sanqu.lake.contracts import Contract, quote_ident
+from sanqu.lake.mirrors import Mirroring, Mirrors, standing_of
 from sanqu.lake.tables import table_of
 from sanqu.lake.writes import Change, Commit, Writes, number_of, retried, transaction
 
 Result = TypeVar("Result")
 
-# Datasets of so many rows and fewer are mirrored beside whoever writes to them again and again.
-MOST_MIRRORED = 200_000
-STANDING = "SELECT name, snapshot, rows FROM lake_dataset WHERE name = ANY(%s)"
 ALONE = "SELECT pg_advisory_lock(hashtext(n)) FROM unnest(%s::text[]) AS n"
 RELEASE = "SELECT pg_advisory_unlock_all()"
 NOTE = """
@@ -38,58 +36,10 @@ class Joint(Generic[Result]):
     result: Result
 
 
-class Mirrors:
-    """Copies (镜像) of keyed datasets beside the cursor of one who writes to them many times a second: what stands there is
-    looked up in the copy, which every write keeps up. To ask the lake for it takes longer than the few rows of a write.
-
-    A copy is good at the snapshot at which the dataset was noted to stand; when another wrote meanwhile it is made anew. Its table is
-    TEMP and of the transaction: with the cursor, or a transaction that is undone, it goes back too.
-    """
-
-    def __init__(self) -> None:
-        self.at: dict[str, int] = {}
-
-
-class _Mirroring:
-    """The mirrors that one transaction uses, of datasets held against other keyed writers; `standing` is where those stand."""
-
-    def __init__(self, duck: duckdb.DuckDBPyConnection, mirrors: Mirrors, standing: Mapping[str, tuple[int, int]]) -> None:
-        self._duck, self._mirrors, self._standing = duck, mirrors, standing
-        self._used: set[str] = set()
-        self._spoilt: set[str] = set()
-
-    def of(self, name: str) -> str | None:
-        """The mirror of a dataset as SQL; None for one that is too large or not held."""
-        snapshot, rows = self._standing.get(name, (0, MOST_MIRRORED + 1))
-        if rows > MOST_MIRRORED or name in self._spoilt:
-            return None
-        table = f"temp.main.{quote_ident(f'_sanqu_mirror_{name}')}"
-        # What was never written stands at none, whatever its items are.
-        if name not in self._used and (not snapshot or self._mirrors.at.get(name) != snapshot):
-            self._duck.execute(f"CREATE OR REPLACE TEMP TABLE {quote_ident(f'_sanqu_mirror_{name}')} AS SELECT * FROM {table_of(name)}")
-        self._used.add(name)
-        return table
-
-    def kept(self, name: str) -> str | None:
-        """The mirror of a dataset that this transaction looked at, as SQL."""
-        return self.of(name) if name in self._used else None
-
-    def spoil(self, name: str) -> None:
-        """Its mirror says no longer what the dataset does."""
-        self._spoilt.add(name)
-
-    def settle(self, changes: Mapping[str, Change]) -> None:
-        """The transaction is there: the mirrors stand where their datasets do now."""
-        for name in self._used:
-            self._mirrors.at[name] = changes[name].snapshot if name in changes else self._standing[name][0]
-        for name in self._spoilt:
-            self._mirrors.at.pop(name, None)
-
-
 class Hand:
     """Writes inside one joint transaction; see `Together.together`. Sources are SELECTs on the same cursor."""
 
-    def __init__(self, duck: duckdb.DuckDBPyConnection, mirroring: _Mirroring | None = None) -> None:
+    def __init__(self, duck: duckdb.DuckDBPyConnection, mirroring: Mirroring | None = None) -> None:
         self.duck, self.mirroring = duck, mirroring
         self.changes: dict[str, Change] = {}
 
@@ -126,6 +76,8 @@ class Hand:
         if mirror:
             self.duck.execute(delta.find(mirror))
         else:
+            # A mirror that another line keeps would not know of it.
+            self._spoil(contract.name)
             low, high = self.duck.execute(delta.span).fetchone() or (None, None)
             self.duck.execute(delta.find(delta.within(low, high)))
         total, known, fresh = self.duck.execute(delta.count).fetchone() or (0, 0, 0)
@@ -217,10 +169,10 @@ class Together(Writes):
         """
         keyed = sorted(set(keyed))
         with _alone(conn, [f"lake.write:{name}" for name in keyed]):
-            standing = _standing(conn, keyed) if mirrors else {}
+            standing = standing_of(conn, keyed) if mirrors else {}
 
             def once() -> tuple[Hand, Result]:
-                return self._once(commit, work, Hand(duck, _Mirroring(duck, mirrors, standing) if mirrors else None))
+                return self._once(commit, work, Hand(duck, Mirroring(duck, mirrors, standing) if mirrors else None))
 
             hand, result = retried(", ".join(keyed) or "lake", once)
             changes = {name: one for name, one in hand.changes.items() if one.inserted or one.updated or one.deleted}
@@ -231,7 +183,7 @@ class Together(Writes):
                     grown = [{"snapshot": snapshot, "grown": c.inserted - c.deleted, "name": n} for n, c in changes.items()]
                     cursor.executemany(NOTE, grown)
             if hand.mirroring:
-                hand.mirroring.settle(changes)
+                hand.mirroring.settle(changes, snapshot or 0)
         for name, one in changes.items():
             told = {"dataset": name, "snapshot": snapshot, "inserted": one.inserted, "updated": one.updated, "deleted": one.deleted}
             self.city.bus.publish(f"lake.write.{name}", told)
@@ -245,12 +197,6 @@ class Together(Writes):
             said = json.dumps(told.position, ensure_ascii=False, default=str)
             hand.duck.execute(SET_MESSAGE, [told.author, told.message, said])
             return hand, result
-
-
-def _standing(conn: Connection, names: list[str]) -> dict[str, tuple[int, int]]:
-    """At which snapshot datasets stand, and how many rows they have."""
-    found = conn.execute(STANDING, (names,)).fetchall()
-    return {str(row["name"]): (int(row["snapshot"]), int(row["rows"])) for row in found}
 
 
 @contextmanager
