@@ -23,7 +23,7 @@ from sanqu.ground.people.askers import SYSTEM, Asker
 from sanqu.scenes.keeping import Installed, ready, scene_of
 from sanqu.scenes.package import Case, Rule
 from sanqu.scenes.speaking import purpose_of, speaker_of
-from sanqu.scenes.wording import in_english
+from sanqu.scenes.wording import english_of, in_english
 from sanqu.sharing.door import Question, ask
 from sanqu.sharing.law import law_book
 
@@ -133,7 +133,7 @@ class _Answers:
 
 def keep_alarms(city: City, one: Installed, rule: Rule, rows: list[dict[str, Any]], at: datetime | None = None) -> None:
     """Raise, repeat and clear alarms so that they are what `rows` say, in one transaction with the cases they open."""
-    moment, words = at or now(), scene_of(city, one).words
+    moment, words = at or now(), english_of(city, scene_of(city, one).words)
     found = {_key(rule, row): _plain(row) for row in rows}
     with city.db.connection() as conn:
         conn.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", (f"scene-rule:{one.name}:{rule.name}",))
@@ -198,8 +198,8 @@ def _message(message: Text, row: Mapping[str, Any], words: Mapping[str, str]) ->
 
 
 def _english(row: Mapping[str, Any], words: Mapping[str, str]) -> dict[str, Any]:
-    """What stands for a column in English: its companion `name_en` where the row has one, else the scene's word."""
-    known = {name: in_english(value, words) for name, value in row.items() if isinstance(value, str)} if words else {}
+    """What stands for a column in English: its companion `name_en` where the row has one, else the county's name or the scene's word."""
+    known = {name: in_english(value, words) for name, value in row.items() if isinstance(value, str)}
     return known | {name.removesuffix("_en"): value for name, value in row.items() if name.endswith("_en") and value is not None}
 
 

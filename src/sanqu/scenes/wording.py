@@ -1,8 +1,16 @@
-"""What words of a scene's data are in English (`words.toml`), for readers of English."""
+"""What words of a scene's data are in English, for readers of English: names of counties, and what its `words.toml` says."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+
+from sanqu.ground.city import City
+from sanqu.ground.people.units import counties_in_english
+
+
+def english_of(city: City, words: Mapping[str, str]) -> dict[str, str]:
+    """What is known in English in this city: its counties, and the scene's own words, which count where both know one."""
+    return counties_in_english(city) | dict(words)
 
 
 def in_english(value: str, words: Mapping[str, str]) -> str:
