@@ -200,7 +200,7 @@ def _message(message: Text, row: Mapping[str, Any], words: Mapping[str, str]) ->
 def _english(row: Mapping[str, Any], words: Mapping[str, str]) -> dict[str, Any]:
     """What stands for a column in English: its companion `name_en` where the row has one, else the county's name or the scene's word."""
     known = {name: in_english(value, words) for name, value in row.items() if isinstance(value, str)}
-    return known | {name.removesuffix("_en"): value for name, value in row.items() if name.endswith("_en") and value is not None}
+    return known | {name.removesuffix("_en"): known.get(name, value) for name, value in row.items() if name.endswith("_en") and value is not None}
 
 
 def _case_title(title: Text, row: Mapping[str, Any], words: Mapping[str, str]) -> Text:
