@@ -39,6 +39,7 @@ WHERE (org_unit.parent, org_unit.kind, org_unit.level, org_unit.title_zh, org_un
 """
 ONE = f"SELECT {COLUMNS} FROM org_unit WHERE code = %s"
 COUNTIES = "SELECT title_zh, title_en FROM org_unit WHERE kind = 'county' AND title_en <> ''"
+PATH = "SELECT path FROM org_unit WHERE code = %s AND (state = 'active' OR NOT %s)"
 CHILDREN = f"SELECT {COLUMNS} FROM org_unit WHERE parent IS NOT DISTINCT FROM %s ORDER BY code"
 LIST = f"""
 SELECT {COLUMNS} FROM org_unit
@@ -156,6 +157,12 @@ def unit(city: City, code: str) -> Unit:
     if row is None:
         raise not_found(Text(zh="机构", en="unit"), code)
     return _unit(row)
+
+
+def path_of(conn: Connection, code: str, *, active: bool = False) -> str | None:
+    """The path of the unit `code`, by which rights are measured; None where there is none (none at work, with `active`)."""
+    row = conn.execute(PATH, (code, active)).fetchone()
+    return None if row is None else str(row["path"])
 
 
 def children(city: City, code: str | None) -> list[Unit]:
