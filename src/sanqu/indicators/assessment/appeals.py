@@ -11,7 +11,7 @@ from typing import Any
 
 from sanqu.cases.history import done_by
 from sanqu.cases.hooks import Shown, on_end, on_service, on_show
-from sanqu.cases.processes import declare_process
+from sanqu.cases.processes import declare_folder
 from sanqu.cases.records import Case, Process
 from sanqu.cases.start import start_case
 from sanqu.ground.city import City
@@ -21,7 +21,7 @@ from sanqu.ground.errors import BadInput, Conflict, Refused
 from sanqu.ground.i18n import Text
 from sanqu.ground.jobs import defer
 from sanqu.ground.ledger import append
-from sanqu.ground.people.askers import SYSTEM, Asker
+from sanqu.ground.people.askers import Asker
 from sanqu.ground.people.units import path_of
 from sanqu.indicators.assessment.records import Criterion
 from sanqu.indicators.assessment.rounds import LONGEST, find_round, keep_decided, league
@@ -55,7 +55,7 @@ class Appeal:
 def declare_appeal_process(city: City) -> list[Process]:
     """Keep the newest version of the process; a file that has not changed changes nothing."""
     import_module("sanqu.indicators.assessment.appeals")
-    return [declare_process(city, file.stem, file.read_text("utf-8"), SYSTEM) for file in sorted(FOLDER.glob("*.bpmn"))]
+    return declare_folder(city, FOLDER)
 
 
 def appeal(city: City, asker: Asker, number: int, unit: str, item: str, reason: str, *, at: datetime | None = None) -> Case:
