@@ -214,12 +214,12 @@ def add_task(city: City, asker: Asker, measure: int, title: str, unit: str, sinc
 def drop_task(city: City, asker: Asker, task: int) -> None:
     """Take a task back that a unit made; what was reported of it stays in the ledger. Measures of the plan stay."""
     require_staff(asker)
-    found = next((one for stood in standings(city) for one in stood.tasks if one.id == task and one.parent is not None), None)
-    if found is None:
+    tasks = {one.id: one for stood in standings(city) for one in stood.tasks}
+    found = tasks.get(task)
+    if found is None or found.parent is None:
         raise NotFound("indicators.task-none", Text(zh="没有这个年度任务", en="There is no such task"), Text(zh="规划的举措不能撤", en="Measures of the plan stay"), str(task))
     with city.db.connection() as conn:
-        lead = next(one.unit for stood in standings(city) for one in stood.tasks if one.id == found.parent)
-        _check_leads(conn, city, asker, lead)
+        _check_leads(conn, city, asker, tasks[found.parent].unit)
         conn.execute(DROP_TASK, (task,))
         append(conn, kind="indicators.task-dropped", actor=asker.label, subject=f"project:{found.project}", facts={"task": task})
 
