@@ -14,7 +14,7 @@ from psycopg.types.json import Jsonb
 
 from sanqu.cases.start import start_case
 from sanqu.ground.city import City
-from sanqu.ground.clock import now
+from sanqu.ground.clock import now, seconds_in
 from sanqu.ground.database import Connection
 from sanqu.ground.errors import SanquError
 from sanqu.ground.i18n import Text
@@ -32,7 +32,6 @@ log = logging.getLogger(__name__)
 MOST_ROWS = 20_000
 PLACE = re.compile(r"\{([a-z_][a-z0-9_]*)\}")
 MOMENT = re.compile(r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d(?::\d\d)?)(?:\.\d+)?$")
-SPAN = re.compile(r"P(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?)?")
 
 ALL_SEEN = "SELECT what, snapshots, at FROM scene_seen WHERE scene = %s"
 SAVE_SEEN = """
@@ -218,14 +217,12 @@ def _plain(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def span_of(said: str) -> timedelta:
-    """An ISO 8601 duration of days and less.
+    """How long a rule rests: an ISO 8601 duration of days and less, which the package has checked.
 
     >>> span_of("P1DT2H")
     datetime.timedelta(days=1, seconds=7200)
     """
-    found = SPAN.fullmatch(said)
-    days, hours, minutes, seconds = (int(part or 0) for part in found.groups()) if found else (0, 0, 0, 0)
-    return timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
+    return timedelta(seconds=seconds_in(said) or 0)
 
 
 def may_see_alarms(city: City, asker: Asker, scene: str) -> bool:
