@@ -98,3 +98,9 @@ def until(so: Callable[[], Any], seconds: float = 20, what: str = "") -> Any:
             return found
         assert time.monotonic() < end, what or f"not so after {seconds} s"
         time.sleep(0.02)
+
+
+@pytest.fixture
+def line(city: City) -> Line:
+    """A line that takes readings by the push door."""
+    return make_line(city, source={"kind": "push"})

@@ -72,10 +72,11 @@ def test_what_is_missing_is_unknown_and_what_is_unmet_is_said() -> None:
 
 
 def test_the_rules_in_words_are_a_model_over_nothing() -> None:
-    xml = dmn({"R1": ('"a", "b"', "-", "[10..20]", "-", "true", "min([worth * 2, 30])")}).replace("</rule>", "<annotationEntry><text>双倍</text></annotationEntry><annotationEntry><text>it's double</text></annotationEntry></rule>")
+    xml = dmn({"R1": ('"a", "b"', "-", "[10..20]", "-", "true", "min([worth * 2, 30])"), "R2": ('not("a","b")', "<= 4", "]1..2], >= 30", '< date("2026-01-01")', "null", "5")}).replace("</rule>", "<annotationEntry><text>双倍</text></annotationEntry><annotationEntry><text>it's double</text></annotationEntry></rule>")
     with duckdb.connect(":memory:") as duck:
         said = duck.execute(parse_query(read_model(xml, "t").rules).sql("duckdb")).fetchall()
-    assert said == [(1, "R1", "类别 a, b；产值 [10..20]；在库 须为“是”", "kind a, b; worth [10..20]; listed must be yes", "双倍", "it's double", "min([worth * 2, 30])")]
+    assert said[0] == (1, "R1", "类别 a 或 b；产值 10 至 20；在库 须为“是”", "kind a or b; worth 10 to 20; listed must be yes", "双倍", "it's double", "min([worth * 2, 30])")
+    assert said[1][2:4] == ("类别 不是 (a 或 b)；人均 ≤ 4；产值 > 1 且 ≤ 2 或 ≥ 30；成立 < 2026-01-01；在库 须为空", "kind not (a or b); per head ≤ 4; worth > 1 and ≤ 2 or ≥ 30; founded < 2026-01-01; listed must be empty")
 
 
 def test_hit_policies_first_and_unique() -> None:

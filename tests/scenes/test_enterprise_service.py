@@ -43,6 +43,9 @@ def test_nobody_is_paid_by_mistake_and_nobody_refused_in_silence(town: City) -> 
     [(firm, *_)] = rows(town, one, "SELECT e.firm FROM entitlements AS e WHERE e.rule = 'P01-2' AND e.met AND NOT EXISTS (SELECT 1 FROM firm_grants AS g WHERE g.firm = e.firm AND g.policy = 'P01' AND g.year = 2025) ORDER BY e.firm LIMIT 1")
     assert feed(town, "firm-years", f"firm,year,employees,revenue,rnd\nQF0001,2025,-3,100,1\nQF0002,2025,5,abc,1\nQF0003,,5,1,1\n{firm},2025,50,5000,\n") == 3
     assert feed(town, "firm-register", "firm,name,industry,county\nX1,没有的行业,炼金业,柯城区\n") == 1
+    # A firm that was paid as a small one turns out to be large.
+    [(grown,)] = rows(town, one, "SELECT firm FROM firm_grants WHERE year = 2025 AND rule = 'P08-1' AND state = 'done' ORDER BY firm LIMIT 1")
+    assert feed(town, "firm-years", f"firm,year,employees,revenue,assets,rnd,loan,confirmed\n{grown},2025,5000,900000,900000,10,9,true\n") == 0
     head = "policy,year,title,department,grp,budget,priority,way,begins,ends\n"
     assert feed(town, "firm-policies", f"{head}P01,2025,研发投入奖补,3308-kjj,research,1000,research,免申即享,2026-01-01,2030-12-31\nP08,2025,小微贷款贴息,3308-jrb,finance,300,small,免申即享,2026-12-31,2026-01-01\nP99,2025,没有规则,3308-jxj,nowhere,100,credit,免申即享,2026-01-01,2030-12-31\nP02,2025,高企,3308-kjj,research,-5,credit,免申即享,2026-01-01,2030-12-31\n") == 1
 
@@ -62,6 +65,8 @@ def test_nobody_is_paid_by_mistake_and_nobody_refused_in_silence(town: City) -> 
     assert sorted("P" + text.split(" (P")[1] for text in messages(town, "enterprise-service", "policy-contradicts")) == ["P08, 2025): it ends before it begins; nobody is paid", *(f"P09, {year}): its group has no cap; nobody is paid" for year in range(2022, 2026)), *(f"P12, {year}): its group has no cap; nobody is paid" for year in range(2022, 2026)), "P99, 2025): there is no group nowhere; nobody is paid"]
     assert rows(town, one, f"SELECT met, unknown_en FROM entitlements WHERE firm = '{rich}' AND rule = 'P06-1'") == [(None, "revenue (10k yuan), growth of revenue (%)")] and len(messages(town, "enterprise-service", "figures-doubtful")) == 1
     assert len(messages(town, "enterprise-service", "asked-twice")) == 1 and messages(town, "enterprise-service", "paid-twice") == []
+    # Conditions are in words that readers of English know, also where the data's own stand in them.
+    assert any(text.startswith(f"{grown}, P08 (") and "size small or micro (is large)" in text for text in messages(town, "enterprise-service", "no-longer-fits"))
     # Nothing more of the overdrawn and the contradicting policy; what was stopped is not offered again; what was paid is what was due.
     assert rows(town, one, "SELECT count(*) FILTER (WHERE state = 'fits') FROM allotted WHERE policy IN ('P01', 'P08', 'P09')") == [(0,)]
     assert rows(town, one, f"SELECT count(*) FROM allotted AS a JOIN firm_grants AS g ON g.firm = a.firm AND g.policy = a.policy AND g.year = a.year WHERE g.number = '{stopped.case}'") == [(0,)]

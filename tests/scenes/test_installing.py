@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,8 +17,10 @@ from sanqu.ground.bus import Bus
 from sanqu.ground.city import City
 from sanqu.ground.database import Database
 from sanqu.ground.errors import BadInput, Conflict, NotFound, Refused
+from sanqu.ground.i18n import Text
 from sanqu.ground.ledger import integrate, read_entries
 from sanqu.ground.people.askers import PUBLIC, SYSTEM, Asker, Role
+from sanqu.ground.people.units import save_units, unit
 from sanqu.indicators.evaluate import evaluate
 from sanqu.indicators.keeping import figures_of, list_indicators
 from sanqu.lake import Commit, Contract, lake_of
@@ -132,14 +135,16 @@ def test_only_the_groups_that_changed_are_worked_out_and_the_table_is_as_if_all_
 
 
 def test_an_alarm_is_one_incident_opens_one_case_and_is_over_when_its_rows_are_gone(town: City, write: Write) -> None:
-    rule = '[[rule]]\nname = "small"\ntitle = { zh = "太小", en = "Too small" }\nsql = "SELECT orchard, area, variety, \'330802\' AS place, DATE \'2026-10-01\' + INTERVAL 8 HOUR AS seen FROM grove_orchards WHERE area < 8"\nkey = ["orchard"]\nmessage = { zh = "{orchard} {variety} {seen}", en = "{orchard} {variety} {seen}" }\ncase = { process = "grove-visit", title = { zh = "走访 {orchard}", en = "Visit {variety}" }, unit = "{place}", data = { where = "{place}", area = "{area}" } }\nquiet = "PT1H"\n'
+    rule = '[[rule]]\nname = "small"\ntitle = { zh = "太小", en = "Too small" }\nsql = "SELECT orchard, county, area, variety, \'330802\' AS place, DATE \'2026-10-01\' + INTERVAL 8 HOUR AS seen FROM grove_orchards WHERE area < 8"\nkey = ["orchard"]\nmessage = { zh = "{county} {orchard} {variety} {seen}", en = "{county} {orchard} {variety} {seen}" }\ncase = { process = "grove-visit", title = { zh = "走访 {orchard}", en = "Visit {variety}" }, unit = "{place}", data = { where = "{place}", area = "{area}" } }\nquiet = "PT1H"\n'
+    with town.db.connection() as conn:
+        save_units(conn, [unit(town, "3308"), replace(unit(town, "330803"), title=Text(zh="衢江区", en="Qujiang"))])
     install(town, SYSTEM, open_scene(write({"rules/rules.toml": rule, "processes/grove-visit.bpmn": PROCESS, "words.toml": '"胡柚" = "pomelo"\n"椪柑" = "ponkan"\n"温州蜜柑" = "satsuma"\n'})), samples=True, steward="3308-nyj")
     (first,), count = list_alarms(town, STAFF, "grove")
     assert count == 1 and first.case_number is not None and first.body["area"] == 5.0
-    # Moments are read with a space, words of the data in the reader's language.
+    # Moments are read with a space, words of the data and names of counties in the reader's language.
     called = find_case(town, SYSTEM, first.case_number).called
     english = {"胡柚": "pomelo", "椪柑": "ponkan", "温州蜜柑": "satsuma"}[first.body["variety"]]
-    assert (first.message.zh, first.message.en) == (f"A3 {first.body['variety']} 2026-10-01 08:00:00", f"A3 {english} 2026-10-01 08:00:00")
+    assert (first.message.zh, first.message.en) == (f"衢江区 A3 {first.body['variety']} 2026-10-01 08:00:00", f"Qujiang A3 {english} 2026-10-01 08:00:00")
     assert (called.zh, called.en) == ("走访 A3", f"Visit {english}")
     put(town, "grove-orchards", "SELECT 'A3' AS orchard, '衢江区' AS county, 6.0 AS area, '椪柑' AS variety")
     refresh_all(town)

@@ -67,6 +67,35 @@ def test_on_a_phone_the_menu_shows_where_one_is(admin: Page) -> None:
     assert 0 <= box["x"] <= box["x"] + box["width"] <= 375
 
 
+def test_the_menu_stands_under_headings_and_marks_where_one_is(admin: Page) -> None:
+    admin.goto("/workbench")
+    groups = admin.locator("header").get_by_role("group")
+    assert [one.get_attribute("aria-label") for one in groups.all()] == ["数据", "共享开放", "服务", "治理与场景", "运行管理"]
+    assert groups.get_by_role("link").count() == 18
+    assert admin.locator("header .group.here").get_attribute("aria-label") == "运行管理"
+    admin.context.clear_cookies()
+    admin.goto("/datasets/citrus-harvest?lang=en")
+    assert [one.get_attribute("aria-label") for one in groups.all()] == ["Data", "Sharing", "Public service", "Governance and scenes"]
+    assert admin.locator("header nav [aria-current]").inner_text() == "Datasets"
+
+
+def test_on_a_phone_all_of_the_menu_opens_and_closes_by_touch_or_key(admin: Page) -> None:
+    admin.set_viewport_size({"width": 390, "height": 844})
+    admin.goto("/indicators")
+    button, menu = admin.get_by_role("button", name="菜单"), admin.locator("#menu")
+    assert menu.evaluate("menu => menu.scrollWidth > menu.clientWidth")
+    button.click()
+    expect(button).to_have_attribute("aria-expanded", "true")
+    assert all(box["x"] >= 0 and box["x"] + box["width"] <= 390 for link in menu.get_by_role("link").all() if (box := link.bounding_box()))
+    menu.get_by_role("link", name="管理").focus()
+    admin.keyboard.press("Escape")
+    expect(button).to_be_focused()
+    expect(button).to_have_attribute("aria-expanded", "false")
+    button.click()
+    menu.get_by_role("link", name="双随机监管").click()
+    admin.wait_for_url("**/supervision")
+
+
 def test_changing_the_language_keeps_what_was_asked_for(page: Page) -> None:
     page.goto("/datasets?q=柑橘&subject=agriculture&lang=zh")
     page.get_by_role("link", name="English").click()

@@ -11,6 +11,6 @@ WITH checked AS (
 ), placed AS (
     SELECT *, row_number() OVER (PARTITION BY identity ORDER BY signed, project) AS nth, first(project) OVER (PARTITION BY identity ORDER BY signed, project) AS first_project FROM judged
 )
-SELECT placed.project, placed.name, replace(placed.name, '样例项目', 'Sample project') AS name_en, credit_code, placed.county, coalesce(n.county_en, placed.county) AS county_en, n.code AS county_code, park, link, digital, signed, investment, worth, land, energy, promised_output, promised_tax, support, left_on, identity, first_project,
+SELECT placed.project, placed.name, replace(placed.name, '样例项目', 'Sample project') AS name_en, credit_code, placed.county, n.code AS county_code, park, link, digital, signed, investment, worth, land, energy, promised_output, promised_tax, support, left_on, identity, first_project,
     CASE WHEN nth > 1 THEN 'double' WHEN strange AND verdict IS NULL THEN 'unchecked' WHEN worth IS NULL THEN 'unchecked' WHEN left_on <= city_today() THEN 'left' ELSE 'counted' END AS standing
-FROM placed LEFT JOIN county_names AS n ON n.county = placed.county
+FROM placed LEFT JOIN county_codes AS n ON n.county = placed.county

@@ -4,7 +4,7 @@
 WITH came AS (
     SELECT project, sum(capital_in) AS capital_in, max(output) FILTER (WHERE year = newest) AS output, max(tax) FILTER (WHERE year = newest) AS tax, max(newest) AS year FROM (SELECT d.*, max(year) OVER (PARTITION BY project) AS newest FROM invest_delivery AS d) AS told GROUP BY project
 ), due AS (
-    SELECT a.project, a.name, a.name_en, a.county, a.county_en, a.county_code, a.worth, a.promised_output, a.promised_tax, a.support, c.capital_in, c.output, c.tax, c.year, b.due <= make_date(c.year, 12, 31) AS capital_due, f.due <= make_date(c.year - 1, 12, 31) AS output_due
+    SELECT a.project, a.name, a.name_en, a.county, a.county_code, a.worth, a.promised_output, a.promised_tax, a.support, c.capital_in, c.output, c.tax, c.year, b.due <= make_date(c.year, 12, 31) AS capital_due, f.due <= make_date(c.year - 1, 12, 31) AS output_due
     FROM amounts AS a JOIN came AS c ON c.project = a.project LEFT JOIN invest_milestones AS b ON b.project = a.project AND b.seq = 4 LEFT JOIN invest_milestones AS f ON f.project = a.project AND f.seq = 6 WHERE a.standing = 'counted'
 ), shares AS (
     SELECT *, 100.0 * capital_in / nullif(worth, 0) AS capital_share, CASE WHEN output_due THEN 100.0 * output / nullif(promised_output, 0) END AS output_share, CASE WHEN output_due THEN 100.0 * tax / nullif(promised_tax, 0) END AS tax_share FROM due

@@ -166,7 +166,7 @@ def test_of(cell: str, thing: str) -> str:
     if negated is not None:
         condition = f"not ({test_of(negated[1], thing)})"
     else:
-        condition = " or ".join(f"({_one_test(part.strip())})" for part in _parted(cell, ","))
+        condition = " or ".join(f"({_one_test(part.strip())})" for part in parted(cell, ","))
     parse_condition(condition, thing)
     return condition
 
@@ -180,13 +180,13 @@ def _one_test(part: str) -> str:
     compared = COMPARED.fullmatch(part)
     if compared is not None:
         return f"{INPUT} {'==' if compared[1] == '=' else compared[1]} {compared[2]}"
-    asked = _parted(part, "?")
+    asked = parted(part, "?")
     if len(asked) > 1:
         return INPUT.join(asked)
     return f"{INPUT} == ({part})"
 
 
-def _parted(text: str, mark: str) -> list[str]:
+def parted(text: str, mark: str) -> list[str]:
     """`text` parted at `mark`, outside of quotes, brackets and parentheses (`?` also within these)."""
     parts, quote, depth = [""], "", 0
     for letter in text:

@@ -12,6 +12,7 @@ from sanqu.ground.errors import BadInput, Refused, not_found
 from sanqu.ground.i18n import Text
 from sanqu.ground.ledger import append
 from sanqu.ground.people.askers import Asker
+from sanqu.ground.people.units import path_of
 
 # Whoever is on duty at a unit, those with the fewest open tasks first.
 ON_DUTY = """
@@ -33,7 +34,6 @@ AT_UNIT = """
 SELECT DISTINCT p.login, p.name FROM person p JOIN person_role r ON r.person = p.id AND r.unit = %s WHERE p.state = 'active'
 ORDER BY p.name, p.login LIMIT 200
 """
-PATH = "SELECT path FROM org_unit WHERE code = %s AND state = 'active'"
 ADD_DUTY = "INSERT INTO case_duty (unit, person, begins, ends) VALUES (%s, %s, %s, %s) RETURNING id"
 DROP_DUTY = "DELETE FROM case_duty WHERE id = %s RETURNING unit"
 DUTIES = """
@@ -105,10 +105,10 @@ def duties(city: City, unit: str | None = None, *, at: datetime | None = None) -
 
 
 def _check_steward(conn: Connection, asker: Asker, unit: str) -> None:
-    row = conn.execute(PATH, (unit,)).fetchone()
-    if row is None:
+    path = path_of(conn, unit, active=True)
+    if path is None:
         raise not_found(Text(zh="机构", en="unit"), unit[:80])
-    if not asker.may_steward(str(row["path"])):
+    if not asker.may_steward(path):
         raise Refused(
             "cases.duty",
             Text(zh="只有本机构的数据管理员可以排班", en="Only its steward may change a unit's roster"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from pathlib import Path
 
 from psycopg.types.json import Jsonb
 
@@ -18,7 +19,7 @@ from sanqu.ground.database import Connection
 from sanqu.ground.errors import BadInput, Refused, not_found
 from sanqu.ground.i18n import Text
 from sanqu.ground.ledger import append
-from sanqu.ground.people.askers import Asker
+from sanqu.ground.people.askers import SYSTEM, Asker
 
 NAME = re.compile(r"[a-z][a-z0-9-]{0,62}")
 
@@ -83,6 +84,11 @@ def declare_process(city: City, name: str, bpmn_xml: str, actor: Asker, *, files
         assert row is not None
         append(conn, kind="cases.process", actor=actor.label, subject=f"process:{name}", facts={"version": version})
         return process_from(row)
+
+
+def declare_folder(city: City, folder: Path) -> list[Process]:
+    """Keep every BPMN file of a room's folder under its own name; raises as `declare_process`. Who does their service tasks must be known before."""
+    return [declare_process(city, file.stem, file.read_text("utf-8"), SYSTEM) for file in sorted(folder.glob("*.bpmn"))]
 
 
 def list_processes(city: City) -> list[Process]:

@@ -19,9 +19,9 @@ from sanqu.ground.database import Connection
 from sanqu.ground.errors import BadInput, Conflict, Refused, not_found
 from sanqu.ground.i18n import Text
 from sanqu.ground.people.askers import Asker
+from sanqu.ground.people.units import path_of
 
 MOST_DAYS = 60
-PATH = "SELECT path FROM org_unit WHERE code = %s"
 ADD = "INSERT INTO case_supervision (case_id, task, at, actor, demand, due) VALUES (%s, %s, %s, %s, %s, %s) RETURNING id"
 MARK = "UPDATE case_task SET supervised = %s WHERE id = %s"
 COLUMNS = "s.id, s.task, s.at, s.actor, s.demand, s.due, s.answer, s.answered, s.answered_by"
@@ -48,10 +48,9 @@ class Supervision:
 
 def may_supervise(conn: Connection, asker: Asker, task: Task) -> bool:
     """Whether the asker is a superior of whoever must act: steward of a unit above, or administrator."""
-    row = conn.execute(PATH, (task.unit,)).fetchone() if task.unit else None
-    if row is None:
+    path = path_of(conn, task.unit) if task.unit else None
+    if path is None:
         return False
-    path = str(row["path"])
     return asker.is_admin or any(r.role == "steward" and path.startswith(r.path) and path != r.path for r in asker.held)
 
 

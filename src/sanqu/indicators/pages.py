@@ -56,7 +56,7 @@ def export(city: InCity, group: str = "", standing: str = "") -> Response:
 def one(request: Request, city: InCity, lang: Language, code: str, period: str = "") -> HTMLResponse:
     """One indicator: chart, figures with whence they came, every revision, targets, its parts, the forecast."""
     indicator = find_indicator(city, code)
-    seen = watched(indicator, figures_of(city, [code])[code], targets_of(city, [code])[code])
+    seen, forecast = watched(indicator, figures_of(city, [code])[code], targets_of(city, [code])[code]), forecast_of(city, code)
     words = {name: say(f"indicators.{name}", lang) for name in ("figure", "path", "target", "forecast", "interval")}
     titles = {other.indicator.code: other.indicator.title for other in watch(city)}
     parts = parts_of(city, [code])[code]
@@ -64,8 +64,8 @@ def one(request: Request, city: InCity, lang: Language, code: str, period: str =
     tables = [(one, table) for one in indicator.dimensions if (table := table_of(parts, one.name, indicator.direction, additive=indicator.additive, whole=seen.values, period=when)) is not None]
     members = units_named(city, {row.member for one, table in tables if one.units for row in table.rows})
     return render(
-        request, "indicators/indicator.html", seen=seen, one=indicator, chart_=chart_of(seen, lang, words, forecast_of(city, code)), titles=titles,
-        rows=compared(seen.values)[::-1], revisions=revisions_of(city, code), tables=tables, members=members, forecast=forecast_of(city, code),
+        request, "indicators/indicator.html", seen=seen, one=indicator, chart_=chart_of(seen, lang, words, forecast), titles=titles,
+        rows=compared(seen.values)[::-1], revisions=revisions_of(city, code), tables=tables, members=members, forecast=forecast,
         bars={table.dimension: bars_of(table, members, lang) for _, table in tables}, periods={one.name: periods_of(parts, one.name) for one, _ in tables},
     )  # fmt: skip
 

@@ -20,6 +20,7 @@ from sanqu.ground.facts import fact
 from sanqu.ground.i18n import Text
 from sanqu.ground.ledger import append
 from sanqu.ground.people.askers import Asker
+from sanqu.ground.people.units import path_of
 
 Kind = Literal["month", "quarter", "year"]
 PERIODS: dict[str, re.Pattern[str]] = {
@@ -33,7 +34,6 @@ ADD = "INSERT INTO reporting_figure (code, body, state, differs, creator, create
 LIST = "SELECT code, body, state, differs, creator FROM reporting_figure WHERE state <> 'refused' AND (%(state)s::text IS NULL OR state = %(state)s) ORDER BY state DESC, code"
 ONE = "SELECT code, body, state, differs, creator FROM reporting_figure WHERE code = %s"
 DECIDE = "UPDATE reporting_figure SET state = %s WHERE code = %s AND state = 'proposed' RETURNING code"
-PATH = "SELECT path FROM org_unit WHERE code = %s"
 
 
 class Source(BaseModel):
@@ -187,8 +187,8 @@ def bureau_of(city: City) -> str:
 
 def is_bureau(conn: Connection, city: City, asker: Asker) -> bool:
     """Whether the asker keeps the dictionary: a steward of the bureau or above, or an administrator."""
-    row = conn.execute(PATH, (bureau_of(city),)).fetchone()
-    return asker.is_admin or (row is not None and asker.may_steward(str(row["path"])))
+    path = path_of(conn, bureau_of(city))
+    return asker.is_admin or (path is not None and asker.may_steward(path))
 
 
 def check_bureau(conn: Connection, city: City, asker: Asker) -> None:

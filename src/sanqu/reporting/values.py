@@ -15,7 +15,8 @@ from sanqu.ground.errors import BadInput, Refused, not_found
 from sanqu.ground.i18n import Text
 from sanqu.ground.ledger import append
 from sanqu.ground.people.askers import Asker
-from sanqu.reporting.figures import PATH, Figure, check_period, find_figure, period_before, require_staff
+from sanqu.ground.people.units import path_of
+from sanqu.reporting.figures import Figure, check_period, find_figure, period_before, require_staff
 
 LARGEST = Decimal(10) ** 15
 
@@ -117,11 +118,11 @@ def correct_value(city: City, asker: Asker, figure: str, place: str, period: str
     with city.db.connection() as conn:
         entry = find_figure(conn, figure)
         check_period(entry.figure.kind, period)
-        row = conn.execute(PATH, (place,)).fetchone()
+        path = path_of(conn, place)
         before = newest_values(conn, [figure], [place], period).get((figure, place))
-        if row is None or before is None:
+        if path is None or before is None:
             raise not_found(Text(zh="已报的数", en="reported value"), f"{figure}/{place}/{period}"[:80])
-        if not asker.may_steward(str(row["path"])):
+        if not asker.may_steward(path):
             raise Refused("reporting.correct", Text(zh="由报数单位的管理员更正", en="Stewards of the place correct its values"), Text(zh="请该单位或上级更正", en="Ask that unit or the one above"), place)
         if not 2 <= len(reason.strip()) <= 500:
             raise BadInput("reporting.reason", Text(zh="更正要写明原因", en="A correction needs a reason"), Text(zh="2 到 500 个字符", en="From 2 to 500 characters"), figure)

@@ -18,9 +18,9 @@ from typing import Any
 from lxml import etree
 
 from sanqu.cases.conditions import LITERALS, holds, parse_condition
-from sanqu.cases.dmn import INPUT, Rule, Table, read_decisions, test_of
+from sanqu.cases.dmn import COMPARED, INPUT, INTERVAL, NOT, Rule, Table, parted, read_decisions, test_of
 from sanqu.ground.errors import BadInput, Conflict
-from sanqu.ground.i18n import Text
+from sanqu.ground.i18n import Lang, Text
 from sanqu.lake import quote_ident
 
 # Attributes of ours at the decision and its inputs (DMN 1.3 lets a file have them).
@@ -34,6 +34,11 @@ SIGNS: dict[type[ast.AST], str] = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", as
 # Figures are cut after two digits: what is short of a limit never reads as if it were not.
 CUT, KEPT = "'(\\.\\d\\d)\\d+$'", "'\\1'"
 DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
+WRITTEN_DAY = re.compile(r"date\(\s*[\"']([^\"']*)[\"']\s*\)")
+READ = {"<=": "≤", ">=": "≥", "!=": "≠"}
+# What cells say, in words.
+YES, NO, NOTHING = Text(zh="须为“是”", en="must be yes"), Text(zh="须为“否”", en="must be no"), Text(zh="须为空", en="must be empty")
+OR, AND, TO, IS_NOT = Text(zh=" 或 ", en=" or "), Text(zh=" 且 ", en=" and "), Text(zh=" 至 ", en=" to "), Text(zh="不是", en="not")
 
 
 @dataclass(frozen=True)
@@ -83,10 +88,15 @@ def _told(table: Table, english: Sequence[str], notes: Sequence[Sequence[str]]) 
     """One row a rule: what it asks in either language, its outputs as they are written, its annotations (the first, and the second in English)."""
     rows = []
     for place, (rule, said) in enumerate(zip(table.rules, notes, strict=True), 1):
-        asked = [[f"{label} {_shown(cell, english=lang)}" for label, cell, test in zip(labels, rule.cells, rule.when, strict=True) if test] for labels, lang in ((table.labels, False), (english, True))]
+        asked = [[f"{label} {_shown(cell, lang)}" for label, cell, test in zip(labels, rule.cells, rule.when, strict=True) if test] for labels, lang in _tongues(table, english)]
         cells = [rule.id, "；".join(asked[0]), "; ".join(asked[1]), said[0] if said else "", said[1] if len(said) > 1 else "", *(then.strip("\"'") for then in rule.then)]
         rows.append(f"({place}, {', '.join(_literal(cell) for cell in cells)})")
     return f"SELECT * FROM (VALUES {', '.join(rows)}) AS rules(place, rule, conditions, conditions_en, note, note_en, {', '.join(quote_ident(one) for one in table.outputs)})"
+
+
+def _tongues(table: Table, english: Sequence[str]) -> tuple[tuple[Sequence[str], Lang], ...]:
+    """What the inputs are called, in either language."""
+    return (table.labels, "zh"), (english, "en")
 
 
 def _parser() -> Any:
@@ -123,7 +133,7 @@ def _query(table: Table, source: str, keys: Sequence[str], carried: Sequence[str
     met = " AND ".join(f"is_{n}" for n in every) or "true"
     told = [
         f"({met}) AS met", f"({' + '.join(f'CASE WHEN NOT is_{n} THEN 1 ELSE 0 END' for n in every) or '0'}) AS unmet", f"({' + '.join(f'CASE WHEN is_{n} IS NULL THEN 1 ELSE 0 END' for n in every) or '0'}) AS unsure",
-        f"{_short(len(table.inputs))} AS short", f"{_sentence(table, table.labels, english=False)} AS missing", f"{_sentence(table, english, english=True)} AS missing_en",
+        f"{_short(len(table.inputs))} AS short", *(f"{_sentence(table, labels, lang)} AS {name}" for name, (labels, lang) in zip(("missing", "missing_en"), _tongues(table, english), strict=True)),
         f"{_names(table.labels, '、')} AS unknown", f"{_names(english, ', ')} AS unknown_en",
     ]  # fmt: skip
     counted = f"SELECT {', '.join([*held, 'place', 'rule', *told, *(quote_ident(output) for output in table.outputs)])} FROM judged"
@@ -194,16 +204,16 @@ def _short(inputs: int) -> str:
     return f"(CASE WHEN {worded} THEN NULL ELSE greatest(0.0, {gaps}) END)"
 
 
-def _sentence(table: Table, labels: Sequence[str], *, english: bool) -> str:
+def _sentence(table: Table, labels: Sequence[str], lang: Lang) -> str:
     """The conditions that are not met, with what stands there instead."""
     parts = []
     for n, label in enumerate(labels):
-        cells = " ".join(f"WHEN {_literal(rule.id)} THEN {_literal(_shown(rule.cells[n], english=english))}" for rule in table.rules if rule.when[n])
+        cells = " ".join(f"WHEN {_literal(rule.id)} THEN {_literal(_shown(rule.cells[n], lang))}" for rule in table.rules if rule.when[n])
         if not cells:
             continue
-        now = f"CASE WHEN lower(CAST(in_{n} AS VARCHAR)) IN ('true', 'false') THEN '' ELSE {_literal(' (is ' if english else '（现为 ')} || left(regexp_replace(CAST(in_{n} AS VARCHAR), {CUT}, {KEPT}), 40) || {_literal(')' if english else '）')} END"
+        now = f"CASE WHEN lower(CAST(in_{n} AS VARCHAR)) IN ('true', 'false') THEN '' ELSE {_literal(Text(zh='（现为 ', en=' (is ').in_(lang))} || left(regexp_replace(CAST(in_{n} AS VARCHAR), {CUT}, {KEPT}), 40) || {_literal(Text(zh='）', en=')').in_(lang))} END"
         parts.append(f"CASE WHEN NOT is_{n} THEN {_literal(label + ' ')} || CASE rule {cells} ELSE '' END || {now} END")
-    return f"concat_ws({_literal('; ' if english else '；')}, {', '.join(parts)})" if parts else "''"
+    return f"concat_ws({_literal(Text(zh='；', en='; ').in_(lang))}, {', '.join(parts)})" if parts else "''"
 
 
 def _names(labels: Sequence[str], between: str) -> str:
@@ -211,11 +221,33 @@ def _names(labels: Sequence[str], between: str) -> str:
     return f"concat_ws({_literal(between)}, {', '.join(parts)})" if parts else "''"
 
 
-def _shown(cell: str, *, english: bool) -> str:
-    """A cell as people read it: without the marks of its language."""
-    plain = re.sub(r"date\(\s*[\"']([^\"']*)[\"']\s*\)", r"\1", cell).replace('"', "").replace("'", "")
-    words = {"true": "must be yes", "false": "must be no"} if english else {"true": "须为“是”", "false": "须为“否”"}
-    return words.get(plain.strip(), " ".join(plain.split()))
+def _shown(cell: str, lang: Lang) -> str:
+    """A cell as people read it: signs and words in place of the marks of its language.
+
+    >>> _shown('not("D", "E")', "zh"), _shown("[0..3]", "en"), _shown(">= 4, ]1..2]", "en")
+    ('不是 (D 或 E)', '0 to 3', '≥ 4 or > 1 and ≤ 2')
+    """
+    denied = NOT.fullmatch(cell.strip())
+    parts = [part.strip() for part in parted(denied[1] if denied else cell, ",")]
+    said = OR.in_(lang).join(_part(part, lang) for part in parts)
+    return f"{IS_NOT.in_(lang)} {f'({said})' if len(parts) > 1 else said}" if denied else said
+
+
+def _part(part: str, lang: Lang) -> str:
+    between, compared = INTERVAL.fullmatch(part), COMPARED.fullmatch(part)
+    if between is not None:
+        low, high = _plain(between[2]), _plain(between[3])
+        if (between[1], between[4]) == ("[", "]"):
+            return f"{low}{TO.in_(lang)}{high}"
+        return f"{'≥' if between[1] == '[' else '>'} {low}{AND.in_(lang)}{'≤' if between[4] == ']' else '<'} {high}"
+    if compared is not None:
+        return f"{READ.get(compared[1], compared[1])} {_plain(compared[2])}"
+    return {"true": YES, "false": NO, "null": NOTHING}.get(part, Text(zh=_plain(part))).in_(lang)
+
+
+def _plain(said: str) -> str:
+    """A value without the marks around it."""
+    return " ".join(WRITTEN_DAY.sub(r"\1", said).replace('"', "").replace("'", "").split())
 
 
 def _literal(text: str) -> str:

@@ -14,7 +14,7 @@ from psycopg.types.json import Jsonb
 
 from sanqu.cases.start import start_case
 from sanqu.ground.city import City
-from sanqu.ground.clock import now
+from sanqu.ground.clock import now, seconds_in
 from sanqu.ground.database import Connection
 from sanqu.ground.errors import SanquError
 from sanqu.ground.i18n import Text
@@ -23,7 +23,7 @@ from sanqu.ground.people.askers import SYSTEM, Asker
 from sanqu.scenes.keeping import Installed, ready, scene_of
 from sanqu.scenes.package import Case, Rule
 from sanqu.scenes.speaking import purpose_of, speaker_of
-from sanqu.scenes.wording import in_english
+from sanqu.scenes.wording import english_of, in_english
 from sanqu.sharing.door import Question, ask
 from sanqu.sharing.law import law_book
 
@@ -32,7 +32,6 @@ log = logging.getLogger(__name__)
 MOST_ROWS = 20_000
 PLACE = re.compile(r"\{([a-z_][a-z0-9_]*)\}")
 MOMENT = re.compile(r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d(?::\d\d)?)(?:\.\d+)?$")
-SPAN = re.compile(r"P(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?)?")
 
 ALL_SEEN = "SELECT what, snapshots, at FROM scene_seen WHERE scene = %s"
 SAVE_SEEN = """
@@ -133,7 +132,7 @@ class _Answers:
 
 def keep_alarms(city: City, one: Installed, rule: Rule, rows: list[dict[str, Any]], at: datetime | None = None) -> None:
     """Raise, repeat and clear alarms so that they are what `rows` say, in one transaction with the cases they open."""
-    moment, words = at or now(), scene_of(city, one).words
+    moment, words = at or now(), english_of(city, scene_of(city, one).words)
     found = {_key(rule, row): _plain(row) for row in rows}
     with city.db.connection() as conn:
         conn.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", (f"scene-rule:{one.name}:{rule.name}",))
@@ -198,9 +197,9 @@ def _message(message: Text, row: Mapping[str, Any], words: Mapping[str, str]) ->
 
 
 def _english(row: Mapping[str, Any], words: Mapping[str, str]) -> dict[str, Any]:
-    """What stands for a column in English: its companion `name_en` where the row has one, else the scene's word."""
-    known = {name: in_english(value, words) for name, value in row.items() if isinstance(value, str)} if words else {}
-    return known | {name.removesuffix("_en"): value for name, value in row.items() if name.endswith("_en") and value is not None}
+    """What stands for a column in English: its companion `name_en` where the row has one, else the county's name or the scene's word."""
+    known = {name: in_english(value, words) for name, value in row.items() if isinstance(value, str)}
+    return known | {name.removesuffix("_en"): known.get(name, value) for name, value in row.items() if name.endswith("_en") and value is not None}
 
 
 def _case_title(title: Text, row: Mapping[str, Any], words: Mapping[str, str]) -> Text:
@@ -218,14 +217,12 @@ def _plain(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def span_of(said: str) -> timedelta:
-    """An ISO 8601 duration of days and less.
+    """How long a rule rests: an ISO 8601 duration of days and less, which the package has checked.
 
     >>> span_of("P1DT2H")
     datetime.timedelta(days=1, seconds=7200)
     """
-    found = SPAN.fullmatch(said)
-    days, hours, minutes, seconds = (int(part or 0) for part in found.groups()) if found else (0, 0, 0, 0)
-    return timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
+    return timedelta(seconds=seconds_in(said) or 0)
 
 
 def may_see_alarms(city: City, asker: Asker, scene: str) -> bool:

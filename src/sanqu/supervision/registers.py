@@ -19,6 +19,7 @@ from sanqu.ground.errors import BadInput, Refused, not_found
 from sanqu.ground.i18n import Text
 from sanqu.ground.ledger import append
 from sanqu.ground.people.askers import Asker
+from sanqu.ground.people.units import path_of
 from sanqu.supervision.records import REASONS, Credit, Item, Publishing, Reason, Targets
 
 CERTIFICATE = re.compile(r"[A-Za-z0-9-]{4,40}")
@@ -30,7 +31,6 @@ ON CONFLICT (code) DO UPDATE SET position = excluded.position, body = excluded.b
 RETIRE_ITEMS = "UPDATE supervision_item SET active = false WHERE code <> ALL(%s)"
 ITEMS = "SELECT body FROM supervision_item WHERE active OR %s ORDER BY position"
 ITEM = "SELECT body FROM supervision_item WHERE code = %s"
-PATH = "SELECT path FROM org_unit WHERE code = %s AND state = 'active'"
 COLUMNS = "s.certificate, s.name, s.unit, s.person, s.items, s.valid_until, s.away_from, s.away_until, s.active, s.sample"
 SAVE_INSPECTOR = """
 INSERT INTO supervision_inspector (certificate, name, unit, person, items, valid_until, away_from, away_until, active, sample)
@@ -132,10 +132,10 @@ def find_items(conn: Connection, codes: Iterable[str]) -> list[Item]:
 
 def check_runs(conn: Connection, asker: Asker, unit: str) -> None:
     """Raise `Refused` unless the asker answers for the unit's inspections: its steward, one above, or an administrator."""
-    row = conn.execute(PATH, (unit,)).fetchone()
-    if row is None:
+    path = path_of(conn, unit, active=True)
+    if path is None:
         raise not_found(Text(zh="机构", en="unit"), unit[:64])
-    if not asker.may_steward(str(row["path"])):
+    if not asker.may_steward(path):
         raise Refused(
             "supervision.steward", Text(zh="这由牵头单位的数据管理员办理", en="This is done by a steward of the unit in the lead"),
             Text(zh="请该单位或上级的数据管理员办理", en="Ask a steward of that unit or above"), unit,

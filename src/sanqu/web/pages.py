@@ -16,10 +16,11 @@ from sanqu.ground.errors import SanquError, not_found
 from sanqu.ground.facts import fact
 from sanqu.ground.http import Asking, InCity, lang_of
 from sanqu.ground.i18n import Lang, Text
-from sanqu.ground.pages import render
+from sanqu.ground.pages import add_to_pages, render
 from sanqu.ground.people.askers import Asker
 from sanqu.web import accounts, admin, ledger, lineage, metrics, network, workbench
 from sanqu.web.charts import HomeChart, draw_home_chart
+from sanqu.web.menu import menu_of
 
 router = APIRouter(include_in_schema=False)
 routers = (router, accounts.router, admin.router, ledger.router, lineage.router, metrics.router, network.router, workbench.router)
@@ -37,6 +38,8 @@ SELECT u.code, u.title_zh, u.title_en,
 FROM org_unit u WHERE u.kind = 'county' ORDER BY u.code
 """
 NEWEST = 6
+
+add_to_pages("menu", menu_of)
 
 
 @router.get("/")

@@ -5,10 +5,9 @@ from __future__ import annotations
 from importlib import import_module
 from pathlib import Path
 
-from sanqu.cases.processes import declare_process
+from sanqu.cases.processes import declare_folder
 from sanqu.cases.records import Process
 from sanqu.ground.city import City
-from sanqu.ground.people.askers import SYSTEM
 
 FOLDER = Path(__file__).parent
 
@@ -18,4 +17,4 @@ def declare_processes(city: City) -> list[Process]:
     # Who does the service tasks must be known before a process is declared.
     import_module("sanqu.affairs.moves")
     import_module("sanqu.affairs.subsidy_moves")
-    return [declare_process(city, file.stem, file.read_text("utf-8"), SYSTEM) for file in sorted(FOLDER.glob("*.bpmn"))]
+    return declare_folder(city, FOLDER)

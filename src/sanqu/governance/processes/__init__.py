@@ -5,11 +5,10 @@ from __future__ import annotations
 from importlib import import_module
 from pathlib import Path
 
-from sanqu.cases.processes import declare_process
+from sanqu.cases.processes import declare_folder
 from sanqu.cases.records import Process
 from sanqu.governance.dispatching import declare_table
 from sanqu.ground.city import City
-from sanqu.ground.people.askers import SYSTEM
 
 FOLDER = Path(__file__).parent
 
@@ -19,4 +18,4 @@ def declare_processes(city: City) -> list[Process]:
     # Who does the service tasks must be known before a process is declared.
     import_module("sanqu.governance.moves")
     declare_table(city)
-    return [declare_process(city, file.stem, file.read_text("utf-8"), SYSTEM) for file in sorted(FOLDER.glob("*.bpmn"))]
+    return declare_folder(city, FOLDER)

@@ -38,6 +38,8 @@ WHERE (org_unit.parent, org_unit.kind, org_unit.level, org_unit.title_zh, org_un
        excluded.about_zh, excluded.about_en, excluded.path)
 """
 ONE = f"SELECT {COLUMNS} FROM org_unit WHERE code = %s"
+COUNTIES = "SELECT title_zh, title_en FROM org_unit WHERE kind = 'county' AND title_en <> ''"
+PATH = "SELECT path FROM org_unit WHERE code = %s AND (state = 'active' OR NOT %s)"
 CHILDREN = f"SELECT {COLUMNS} FROM org_unit WHERE parent IS NOT DISTINCT FROM %s ORDER BY code"
 LIST = f"""
 SELECT {COLUMNS} FROM org_unit
@@ -157,6 +159,12 @@ def unit(city: City, code: str) -> Unit:
     return _unit(row)
 
 
+def path_of(conn: Connection, code: str, *, active: bool = False) -> str | None:
+    """The path of the unit `code`, by which rights are measured; None where there is none (none at work, with `active`)."""
+    row = conn.execute(PATH, (code, active)).fetchone()
+    return None if row is None else str(row["path"])
+
+
 def children(city: City, code: str | None) -> list[Unit]:
     """The units right below `code`; with None, the top."""
     return [_unit(row) for row in city.db.all(CHILDREN, (code,))]
@@ -165,6 +173,11 @@ def children(city: City, code: str | None) -> list[Unit]:
 def ancestors(city: City, of: Unit) -> list[Unit]:
     """The units above `of`, the top first."""
     return [unit(city, code) for code in of.path.strip("/").split("/")[:-1]]
+
+
+def counties_in_english(city: City) -> dict[str, str]:
+    """What the city's counties (县、市、区) are called in English, by their Chinese names."""
+    return {str(row["title_zh"]): str(row["title_en"]) for row in city.db.all(COUNTIES)}
 
 
 def find_units(

@@ -11,7 +11,7 @@ from typing import Any
 
 from sanqu.cases.history import done_by
 from sanqu.cases.hooks import Shown, on_end, on_service, on_show
-from sanqu.cases.processes import declare_process
+from sanqu.cases.processes import declare_folder
 from sanqu.cases.records import Case, Process
 from sanqu.cases.start import start_case
 from sanqu.ground.city import City
@@ -21,7 +21,8 @@ from sanqu.ground.errors import BadInput, Conflict, Refused
 from sanqu.ground.i18n import Text
 from sanqu.ground.jobs import defer
 from sanqu.ground.ledger import append
-from sanqu.ground.people.askers import SYSTEM, Asker
+from sanqu.ground.people.askers import Asker
+from sanqu.ground.people.units import path_of
 from sanqu.indicators.assessment.records import Criterion
 from sanqu.indicators.assessment.rounds import LONGEST, find_round, keep_decided, league
 from sanqu.indicators.projects.keeping import bureau_of
@@ -34,7 +35,6 @@ OPEN = "SELECT case_number FROM assess_appeal WHERE round = %s AND unit = %s AND
 SETTLE = "UPDATE assess_appeal SET state = %s, after = %s, answer = %s WHERE case_number = %s"
 WITHDRAW = "UPDATE assess_appeal SET state = 'withdrawn' WHERE case_number = %s AND state = 'open'"
 LIST = "SELECT case_number, unit, item, reason, state, before, after, answer, at FROM assess_appeal WHERE round = %s AND (%s::text IS NULL OR unit = %s) ORDER BY at DESC"
-UNIT = "SELECT path FROM org_unit WHERE code = %s"
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class Appeal:
 def declare_appeal_process(city: City) -> list[Process]:
     """Keep the newest version of the process; a file that has not changed changes nothing."""
     import_module("sanqu.indicators.assessment.appeals")
-    return [declare_process(city, file.stem, file.read_text("utf-8"), SYSTEM) for file in sorted(FOLDER.glob("*.bpmn"))]
+    return declare_folder(city, FOLDER)
 
 
 def appeal(city: City, asker: Asker, number: int, unit: str, item: str, reason: str, *, at: datetime | None = None) -> Case:
@@ -71,8 +71,8 @@ def appeal(city: City, asker: Asker, number: int, unit: str, item: str, reason: 
     if round_.state != "published" or round_.appeals_until is None or moment > round_.appeals_until:
         raise Conflict("assessment.appeal-time", Text(zh="不在申诉期内", en="It is not the time for appeals"), Text(zh="公布后、申诉期满前可以申诉", en="Appeals are possible after publication until the time is over"), str(number))
     with city.db.connection() as conn:
-        row = conn.execute(UNIT, (unit,)).fetchone()
-        if row is None or not any(role.role in ("steward", "admin") and str(row["path"]).startswith(role.path) for role in asker.held):
+        path = path_of(conn, unit)
+        if path is None or not any(role.role in ("steward", "admin") and path.startswith(role.path) for role in asker.held):
             raise Refused("assessment.appeal-unit", Text(zh="由被考核单位的管理员申诉", en="Stewards of the assessed unit appeal"), Text(zh="请他们办理", en="Ask them"), unit)
         if conn.execute(OPEN, (number, unit, item)).fetchone() is not None:
             raise Conflict("assessment.appeal-open", Text(zh="这一项已有未结的申诉", en="An appeal about it is open"), Text(zh="等它办结", en="Wait for its decision"), item)

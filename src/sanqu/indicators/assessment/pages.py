@@ -19,6 +19,7 @@ from sanqu.ground.http import InCity, Language, SignedIn
 from sanqu.ground.i18n import Lang, Text
 from sanqu.ground.pages import render
 from sanqu.ground.people.askers import Asker
+from sanqu.ground.people.units import path_of
 from sanqu.indicators.assessment.appeals import appeal, list_appeals
 from sanqu.indicators.assessment.records import Criterion, Round, Row
 from sanqu.indicators.assessment.rounds import (
@@ -133,9 +134,10 @@ def _traced(request: Request, city: City, asker: Asker, number: int, unit: str, 
     row = next((one for one in league(city, round_) if one.unit == unit), None)
     if row is None:
         raise not_found(Text(zh="被考核单位", en="assessed unit"), unit[:64])
-    found = city.db.one("SELECT path FROM org_unit WHERE code = %s", (unit,))
+    with city.db.connection() as conn:
+        path = path_of(conn, unit)
     in_time = round_.state == "published" and round_.appeals_until is not None and now() <= round_.appeals_until
-    appeals = asker.may_steward(str(found["path"])) and in_time if found else False
+    appeals = path is not None and asker.may_steward(path) and in_time
     return render(
         request, "indicators/points.html", fault.status if fault else 200, round=round_, row=row, units=units_named(city, {unit}), unit=unit,
         items=round_.scheme.items, histories=history_of(city, round_, unit), appeals=list_appeals(city, asker, number, unit),

@@ -18,6 +18,7 @@ from sanqu.ground.i18n import Text
 from sanqu.ground.jobs import job
 from sanqu.ground.ledger import append
 from sanqu.ground.people.askers import PUBLIC, Asker
+from sanqu.ground.people.units import path_of
 from sanqu.indicators.projects.lamps import lamp_of, percent_of, worst
 from sanqu.indicators.projects.records import Project, Standing, Target, Task
 from sanqu.sharing.door import Question, ask
@@ -59,7 +60,6 @@ ADD_TASK = """
 INSERT INTO plan_task (project, parent, title, unit, units, since, due, weight) VALUES (%s, %s, %s, %s, %s, %s, %s, %s) RETURNING id
 """
 DROP_TASK = "UPDATE plan_task SET state = 'dropped' WHERE id = %s AND parent IS NOT NULL AND state = 'open'"
-UNIT = "SELECT path FROM org_unit WHERE code = %s AND state = 'active'"
 HISTORY = "SELECT period, percent, said, problem, case_number, at FROM plan_progress WHERE task = %s ORDER BY at, id"
 
 
@@ -90,8 +90,8 @@ def require_staff(asker: Asker) -> None:
 
 def keeps_plan(conn: Connection, city: City, asker: Asker) -> bool:
     """Whether the asker decides on the plan: a steward of its bureau or above, or an administrator."""
-    row = conn.execute(UNIT, (bureau_of(city),)).fetchone()
-    return asker.is_admin or (row is not None and asker.may_steward(str(row["path"])))
+    path = path_of(conn, bureau_of(city), active=True)
+    return asker.is_admin or (path is not None and asker.may_steward(path))
 
 
 @job("indicators.projects", every="47 3 * * *")
@@ -202,7 +202,7 @@ def add_task(city: City, asker: Asker, measure: int, title: str, unit: str, sinc
             Text(zh=f"名称必填，至多 {LONGEST} 字；起止在 {parent.since} 与 {parent.due} 之间；权重大于 0", en=f"A title of at most {LONGEST} characters; between {parent.since} and {parent.due}; a weight above 0"), title[:40],
         )  # fmt: skip
     with city.db.connection() as conn:
-        if conn.execute(UNIT, (unit,)).fetchone() is None:
+        if path_of(conn, unit, active=True) is None:
             raise not_found(Text(zh="机构", en="unit"), unit[:64])
         _check_leads(conn, city, asker, parent.unit)
         row = conn.execute(ADD_TASK, (parent.project, measure, Jsonb({"zh": title.strip(), "en": ""}), unit, [], since, due, weight)).fetchone()
@@ -214,19 +214,19 @@ def add_task(city: City, asker: Asker, measure: int, title: str, unit: str, sinc
 def drop_task(city: City, asker: Asker, task: int) -> None:
     """Take a task back that a unit made; what was reported of it stays in the ledger. Measures of the plan stay."""
     require_staff(asker)
-    found = next((one for stood in standings(city) for one in stood.tasks if one.id == task and one.parent is not None), None)
-    if found is None:
+    tasks = {one.id: one for stood in standings(city) for one in stood.tasks}
+    found = tasks.get(task)
+    if found is None or found.parent is None:
         raise NotFound("indicators.task-none", Text(zh="没有这个年度任务", en="There is no such task"), Text(zh="规划的举措不能撤", en="Measures of the plan stay"), str(task))
     with city.db.connection() as conn:
-        lead = next(one.unit for stood in standings(city) for one in stood.tasks if one.id == found.parent)
-        _check_leads(conn, city, asker, lead)
+        _check_leads(conn, city, asker, tasks[found.parent].unit)
         conn.execute(DROP_TASK, (task,))
         append(conn, kind="indicators.task-dropped", actor=asker.label, subject=f"project:{found.project}", facts={"task": task})
 
 
 def _check_leads(conn: Connection, city: City, asker: Asker, unit: str) -> None:
-    row = conn.execute(UNIT, (unit,)).fetchone()
-    if not keeps_plan(conn, city, asker) and (row is None or not asker.may_steward(str(row["path"]))):
+    path = path_of(conn, unit, active=True)
+    if not keeps_plan(conn, city, asker) and (path is None or not asker.may_steward(path)):
         raise Refused("indicators.leads", Text(zh="由牵头单位的管理员分解任务", en="Stewards of the leading unit break measures down"), Text(zh="请他们办理", en="Ask them"), unit)
 
 

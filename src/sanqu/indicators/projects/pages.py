@@ -24,6 +24,7 @@ from sanqu.ground.http import InCity, SignedIn
 from sanqu.ground.i18n import Text
 from sanqu.ground.pages import render
 from sanqu.ground.people.askers import Asker
+from sanqu.ground.people.units import path_of
 from sanqu.indicators.projects.keeping import (
     add_task,
     drop_task,
@@ -159,17 +160,13 @@ def _one(request: Request, city: City, asker: Asker, code: str, fault: SanquErro
     day = now().date()
     units = units_named(city, {*stood.project.units, *(task.unit for task in stood.tasks)})
     with city.db.connection() as conn:
-        leads = keeps_plan(conn, city, asker) or asker.may_steward(_path(city, stood.project.lead))
+        path = path_of(conn, stood.project.lead)
+        leads = keeps_plan(conn, city, asker) or (path is not None and asker.may_steward(path))
     return render(
         request, "indicators/project.html", fault.status if fault else 200, stood=stood, project=stood.project, units=units, leads=leads, fault=fault, said=said or {},
         by_time={task.id: expected(task.since, task.due, day) for task in stood.tasks}, sample=bool(fact(city, "indicators.plan-sample", 0)), reports=list_reports(city, asker, code),
         histories={task.id: task_history(city, task.id) for task in stood.tasks if task.percent is not None},
     )  # fmt: skip
-
-
-def _path(city: City, unit: str) -> str:
-    row = city.db.one("SELECT path FROM org_unit WHERE code = %s", (unit,))
-    return str(row["path"]) if row else "-"
 
 
 @router.post("/plan/{code}")

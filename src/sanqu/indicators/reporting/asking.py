@@ -12,7 +12,7 @@ from typing import Any
 from sanqu.cases.history import done_by
 from sanqu.cases.hooks import Shown, on_end, on_service, on_show, on_task
 from sanqu.cases.notices import colleagues, tell
-from sanqu.cases.processes import declare_process
+from sanqu.cases.processes import declare_folder
 from sanqu.cases.records import Case, Process
 from sanqu.cases.start import start_case
 from sanqu.ground.city import City
@@ -64,7 +64,7 @@ class Owed:
 def declare_report_process(city: City) -> list[Process]:
     """Keep the newest version of the process; a file that has not changed changes nothing."""
     import_module("sanqu.indicators.reporting.asking")
-    return [declare_process(city, file.stem, file.read_text("utf-8"), SYSTEM) for file in sorted(FOLDER.glob("*.bpmn"))]
+    return declare_folder(city, FOLDER)
 
 
 def ask_for(city: City, asker: Asker, period: str, *, at: datetime | None = None) -> int:

@@ -12,7 +12,6 @@ A step reads `input` (the rows as they came, typed by the line's `input`) or the
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -25,7 +24,7 @@ import pyarrow as pa  # type: ignore[import-untyped]
 from sqlglot import exp
 
 from sanqu.ground.city import City
-from sanqu.ground.clock import CITY_ZONE, now
+from sanqu.ground.clock import CITY_ZONE, now, seconds_in
 from sanqu.ground.errors import BadInput
 from sanqu.ground.i18n import Text
 from sanqu.lake import Contract, lake_of, quote_ident
@@ -39,7 +38,6 @@ if TYPE_CHECKING:
     import numpy as np
     import shapely
 
-DURATION = re.compile(r"P(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?)?")
 # The moment before all: a watermark that nothing has moved yet.
 NEVER = "0001-01-01 00:00:00"
 STATES = "live/"
@@ -51,11 +49,10 @@ AHEAD = timedelta(hours=1)
 
 def seconds_of(said: str, thing: str) -> int:
     """The seconds of an ISO 8601 duration of days, hours, minutes and seconds; raises `BadInput`."""
-    found = DURATION.fullmatch(said)
-    if found is None or said in ("P", "PT"):
+    seconds = seconds_in(said)
+    if seconds is None:
         raise _unfit(thing, f"时长 {said} 不合规", f"{said} is no duration", "写作 PT5M、PT1H、P1D", "Write PT5M, PT1H, P1D")
-    days, hours, minutes, seconds = (int(part or 0) for part in found.groups())
-    return ((days * 24 + hours) * 60 + minutes) * 60 + seconds
+    return seconds
 
 
 def input_contract(line: Line, steward: str) -> Contract:

@@ -18,14 +18,13 @@ from sanqu.ground.errors import BadInput, SanquError, not_found
 from sanqu.ground.i18n import Lang, Text
 from sanqu.ground.people.askers import Asker
 from sanqu.scenes.showing.stages import Stage
-from sanqu.scenes.wording import in_english
+from sanqu.scenes.wording import english_of, in_english
 from sanqu.scenes.writing.page import Input, Page
 from sanqu.sharing.decide import Decision
 from sanqu.sharing.door import Answer, Question
 from sanqu.sharing.kept import Decided, decided, kept_answers
 from sanqu.sharing.law import law_book
 
-COUNTIES = "SELECT title_zh, title_en FROM org_unit WHERE kind = 'county' AND title_en <> ''"
 # Queries of one process that are asked or waited for at the same time. The door bounds the engines itself; there are more threads than
 # those, so that answers that are known already do not wait behind slow ones.
 AT_ONCE = 24
@@ -149,10 +148,7 @@ class Asking:
 
     @cached_property
     def _english(self) -> dict[str, str]:
-        if self.reader.lang != "en":
-            return {}
-        counties = {str(row["title_zh"]): str(row["title_en"]) for row in self.reader.city.db.all(COUNTIES)}
-        return counties | dict(self.reader.stage.words)
+        return english_of(self.reader.city, self.reader.stage.words) if self.reader.lang == "en" else {}
 
     def begin(self, names: Iterable[str]) -> None:
         """Ask these queries, without waiting."""

@@ -5,10 +5,9 @@ from __future__ import annotations
 from importlib import import_module
 from pathlib import Path
 
-from sanqu.cases.processes import declare_process
+from sanqu.cases.processes import declare_folder
 from sanqu.cases.records import Process
 from sanqu.ground.city import City
-from sanqu.ground.people.askers import SYSTEM
 
 # Who does the service tasks must be known before a process is declared.
 SERVICES = ("applications", "corrections", "source_cases")
@@ -19,4 +18,4 @@ def declare_processes(city: City) -> list[Process]:
     """Keep the newest version of each; a file that has not changed changes nothing."""
     for name in SERVICES:
         import_module(f"sanqu.sharing.{name}")
-    return [declare_process(city, file.stem, file.read_text("utf-8"), SYSTEM) for file in sorted(FOLDER.glob("*.bpmn"))]
+    return declare_folder(city, FOLDER)

@@ -196,11 +196,25 @@ function follow(bar) {
 // Where a row of links is wider than the screen, the one that is open is in sight.
 function showCurrent() {
   document.querySelectorAll("nav [aria-current]").forEach((here) => {
-    here.parentElement.scrollLeft = here.offsetLeft - here.parentElement.offsetLeft - 24;
+    const row = here.closest("nav"), from = (one) => one.offsetLeft - row.offsetLeft;
+    // From the heading of its group on, if both have room.
+    const group = here.closest(".group") || here, both = from(here) + here.offsetWidth - from(group) <= row.clientWidth;
+    row.scrollLeft = from(both ? group : here) - (both && group !== here ? 0 : 24);
   });
 }
 
-document.addEventListener("DOMContentLoaded", () => { dress(document); showCurrent(); });
+// On a phone the menu is one row that moves sideways; the button opens all of it.
+function openMenu() {
+  const button = document.querySelector(".menu-all");
+  if (!button) return;
+  const menu = document.getElementById("menu");
+  const show = (open) => { menu.classList.toggle("open", open); button.setAttribute("aria-expanded", open); if (!open) showCurrent(); };
+  button.hidden = false;
+  button.onclick = () => show(!menu.classList.contains("open"));
+  menu.addEventListener("keydown", (event) => { if (event.key === "Escape" && menu.classList.contains("open")) { show(false); button.focus(); } });
+}
+
+document.addEventListener("DOMContentLoaded", () => { dress(document); openMenu(); showCurrent(); });
 document.addEventListener("htmx:afterSettle", (event) => dress(event.target));
 document.addEventListener("keydown", (event) => {
   if (event.key === "/" && !/^(INPUT|TEXTAREA|SELECT)$/.test(event.target.tagName)) {
