@@ -6,8 +6,13 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
+from sanqu.cases.history import list_cases
+from sanqu.cases.work import complete_task, tasks_for
 from sanqu.ground.city import City
-from sanqu.ground.people.askers import SYSTEM
+from sanqu.ground.i18n import Text
+from sanqu.ground.people.askers import SYSTEM, Asker, Role
+from sanqu.ground.people.persons import add_person, asker_for
+from sanqu.ground.people.units import Unit, save_units
 from sanqu.lake import Commit, lake_of
 from sanqu.lines.keeping import line_of
 from sanqu.lines.live.trial import carry_rows
@@ -16,6 +21,7 @@ from sanqu.scenes.installing import install
 from sanqu.scenes.package import find_scene, open_scene
 from sanqu.scenes.refreshing import refresh_all
 from sanqu.scenes.rules import list_alarms
+from sanqu.sharing.my_data import identify
 
 EIGHT = datetime(2026, 11, 26, 8)
 SITE, ROAD = (118.850, 28.935), (118.80, 28.85)
@@ -96,3 +102,26 @@ def test_positions_make_the_same_spells_however_they_are_cut_and_dirt_is_named(t
     refresh_all(town)
     assert [alarm.message.en[:28] for alarm in list_alarms(town, SYSTEM, "muck-trucks", "clock")[0]] == ["1 positions of T4 are of the"]
     assert {alarm.body["truck"] for alarm in list_alarms(town, SYSTEM, "muck-trucks", "speeding")[0]} == {"T1", "T2", "T3"}
+
+
+def test_who_is_on_record_for_the_enterprise_explains_before_its_supervisor_looks_into_it_and_the_police_decide(town: City) -> None:
+    settled(town)
+    with town.db.connection() as conn:
+        save_units(conn, [Unit("3308", None, "city", "city", Text(zh="衢州市", en="Quzhou")), Unit("3308-gaj", "3308", "department", "city", Text(zh="公安局", en="Police"))])
+        firm = asker_for(conn, add_person(conn, SYSTEM, "firm", "样例企业", []))
+        assert firm is not None and firm.user_id is not None
+        identify(conn, SYSTEM, firm.user_id, "enterprise", "E1")
+    send(town, 1, at(0), at(10, lift=1), at(20, lift=1))
+    refresh_all(town)
+    supervisor = Asker("s", 11, held=(Role("officer", "330802", "/3308/330802/"),))
+    police = Asker("p", 12, held=(Role("officer", "3308-gaj", "/3308/3308-gaj/"),))
+
+    ((explains,), _) = tasks_for(town, firm)
+    assert (explains.title.zh, tasks_for(town, supervisor)[1], tasks_for(town, police)[1]) == ("企业说明与整改", 0, 0)
+    complete_task(town, firm, explains.id, {"firm_said": "临时倾倒", "firm_mended": "已清运"})
+    ((looks,), _) = tasks_for(town, supervisor)
+    complete_task(town, supervisor, looks.id, {"finding": "true"})
+    ((decides,), _) = tasks_for(town, police)
+    complete_task(town, police, decides.id, {"decision": "breach"})
+    ((case,), _) = list_cases(town, firm)
+    assert (case.state, case.data["kind"], case.data["firm_mended"]) == ("done", "乱倒", "已清运")

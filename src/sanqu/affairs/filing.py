@@ -27,9 +27,8 @@ from sanqu.ground.database import Connection
 from sanqu.ground.errors import BadInput, Conflict, Refused, not_found
 from sanqu.ground.i18n import Text
 from sanqu.ground.people.askers import SYSTEM, Asker
-from sanqu.ground.people.persons import asker_for
 from sanqu.ground.people.secrets import fresh_code, plain_code, token_hash
-from sanqu.sharing.my_data import Identity, has_consented
+from sanqu.sharing.my_data import Identity, acting_for, has_consented
 
 PROMISED = re.compile(r"(\d+)(wd|wh|wm)")
 ADD = """
@@ -40,7 +39,6 @@ VALUES (%(number)s, %(thing)s, %(city)s, %(channel)s, %(applicant)s, %(holder)s,
 """
 ONE = f"SELECT {COLUMNS} FROM affairs_filing f WHERE f.number = %s"
 BY_CLIENT = f"SELECT {COLUMNS} FROM affairs_filing f WHERE f.client_id = %s"
-KNOWN_AS = "SELECT person FROM sharing_identity WHERE kind = %s AND value = %s ORDER BY created LIMIT 1"
 AMEND = "UPDATE affairs_filing SET form = %s, origins = %s, materials = %s WHERE number = %s"
 AMENDING = "SELECT id, case_id FROM case_task t WHERE t.case_id = (SELECT id FROM case_case WHERE number = %s) AND name = 'amend' AND state = 'ready'"
 ID_NUMBER = re.compile(r"\d{17}[\dX]")
@@ -114,8 +112,7 @@ def file_at_window(city: City, officer: Asker, code: str, subject: Identity, new
         )
     offered = catalogue_of(city).find(code)
     with city.db.connection() as conn:
-        row = conn.execute(KNOWN_AS, (subject.kind, subject.value)).fetchone()
-        known = asker_for(conn, int(row["person"])) if row else None
+        known = acting_for(conn, subject.kind, subject.value)
     return _file(city, officer, known or SYSTEM, offered, subject, new, "window", at)
 
 

@@ -25,10 +25,10 @@ from sanqu.ground.facts import fact
 from sanqu.ground.i18n import Text
 from sanqu.ground.ledger import append
 from sanqu.ground.people.askers import SYSTEM, SYSTEM_ID, Asker, Role
-from sanqu.ground.people.persons import asker_for
 from sanqu.lake import lake_of
 from sanqu.sharing.door import Question, ask
 from sanqu.sharing.grants import Grant, ItemGrant, add_grant, grants_on
+from sanqu.sharing.my_data import acting_for
 
 AwardState = Literal["offered", "published", "objected", "payable", "paid", "declined", "refused"]
 AWARD_STATES: tuple[AwardState, ...] = ("offered", "published", "objected", "payable", "paid", "declined", "refused")
@@ -64,7 +64,6 @@ AWARDS = f"SELECT {COLUMNS} {FILTERS} ORDER BY a.amount DESC, a.number LIMIT %(l
 COUNT = f"SELECT count(*) AS n {FILTERS}"
 ONE = f"SELECT {COLUMNS} FROM affairs_award a WHERE a.number = %s"
 OF_ENTERPRISES = f"SELECT {COLUMNS} FROM affairs_award a WHERE a.enterprise = ANY(%s) ORDER BY a.offered DESC, a.number LIMIT 100"
-ACTS_FOR = "SELECT person FROM sharing_identity WHERE kind = 'enterprise' AND value = %s ORDER BY created LIMIT 1"
 UNIT = "SELECT code, path FROM org_unit WHERE code = %s"
 OBJECT = "INSERT INTO affairs_objection (award, text, contact, at) VALUES (%s, %s, %s, %s)"
 OBJECTIONS = "SELECT award, text, contact, at, upheld, answer FROM affairs_objection WHERE award = %s ORDER BY id"
@@ -293,8 +292,7 @@ def within_budget(wanted: Sequence[Eligible], left: int) -> list[Eligible]:
 
 
 def _offer(city: City, conn: Connection, programme: Programme, one: Eligible, at: datetime) -> None:
-    row = conn.execute(ACTS_FOR, (one.enterprise,)).fetchone()
-    speaker = asker_for(conn, int(row["person"])) if row else None
+    speaker = acting_for(conn, "enterprise", one.enterprise)
     unit = unit_of(city, programme.unit)
     data = {
         "has_account": speaker is not None, "unit": unit, "pays": unit_of(city, programme.pays),

@@ -157,7 +157,7 @@ class _Checker:
             columns = set(self.query(rule.sql, file, self.line_of(file, rule.sql.strip().splitlines()[0]), rule.name))
             named = set(rule.key) | set(rule.when) | places_in(rule.message.zh) | places_in(rule.message.en)
             if rule.case is not None:
-                named |= places_in(rule.case.title.zh) | places_in(rule.case.title.en) | places_in(rule.case.unit) | {one for text in rule.case.data.values() for one in places_in(text)}
+                named |= places_in(rule.case.title.zh) | places_in(rule.case.title.en) | places_in(rule.case.unit) | places_in(rule.case.enterprise) | {one for text in rule.case.data.values() for one in places_in(text)}
                 if rule.case.process not in processes:
                     self.say(file, self.line_of(file, f'"{rule.case.process}"'), f"没有流程 {rule.case.process}", f"There is no process {rule.case.process}")
             if columns and (missing := sorted(named - columns)):

@@ -59,13 +59,18 @@ class About(BaseModel):
 
 
 class Case(BaseModel):
-    """Which case an alarm opens: the values in braces are those of the row. `data` is what the process sees."""
+    """Which case an alarm opens: the values in braces are those of the row. `data` is what the process sees.
+
+    `enterprise` is the code of whom it is about: where somebody is on record as acting for it, the case is theirs as applicant, and
+    the process sees `has_account`.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     process: str = Field(pattern=NAME)
     title: Text
     unit: str
+    enterprise: str = ""
     data: dict[str, str] = Field(default_factory=dict)
 
 

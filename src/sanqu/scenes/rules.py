@@ -26,6 +26,7 @@ from sanqu.scenes.speaking import purpose_of, speaker_of
 from sanqu.scenes.wording import english_of, in_english
 from sanqu.sharing.door import Question, ask
 from sanqu.sharing.law import law_book
+from sanqu.sharing.my_data import acting_for
 
 log = logging.getLogger(__name__)
 
@@ -163,9 +164,12 @@ def _raise(city: City, conn: Connection, one: Installed, rule: Rule, key: str, r
     made = conn.execute(RAISE, (one.name, rule.name, key, rule.severity, Jsonb(row), message, at, at)).fetchone()
     assert made is not None
     if rule.case is not None:
+        # Where nobody is on record the process goes on without it.
+        speaker = acting_for(conn, "enterprise", filled(rule.case.enterprise, row)) if rule.case.enterprise else None
+        has_account = {"has_account": speaker is not None} if rule.case.enterprise else {}
         case = start_case(
-            city, SYSTEM, rule.case.process, _case_title(rule.case.title, row, words), f"alarm:{made['id']}", filled(rule.case.unit, row) or one.steward,
-            {**_case_data(rule.case, row), "alarm": made["id"], "scene": one.name, "said": [{"title": {"zh": "起因", "en": "What it is about"}, "value": message.obj}]}, conn=conn, at=at,
+            city, speaker or SYSTEM, rule.case.process, _case_title(rule.case.title, row, words), f"alarm:{made['id']}", filled(rule.case.unit, row) or one.steward,
+            {**_case_data(rule.case, row), **has_account, "alarm": made["id"], "scene": one.name, "said": [{"title": {"zh": "起因", "en": "What it is about"}, "value": message.obj}]}, conn=conn, at=at,
         )  # fmt: skip
         conn.execute(SET_CASE, (case.number, made["id"]))
     return 1

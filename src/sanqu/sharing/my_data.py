@@ -14,6 +14,7 @@ from sanqu.ground.i18n import Text
 from sanqu.ground.ledger import append, integrate, read_entries
 from sanqu.ground.ledger.log import Entry
 from sanqu.ground.people.askers import Asker
+from sanqu.ground.people.persons import asker_for
 from sanqu.lake import Contract, lake_of, quote_ident
 
 Kind = Literal["person", "enterprise"]
@@ -22,6 +23,7 @@ IDENTIFY = """
 INSERT INTO sharing_identity (person, kind, value, actor) VALUES (%s, %s, %s, %s) ON CONFLICT DO NOTHING
 """
 MINE = "SELECT kind, value FROM sharing_identity WHERE person = %s ORDER BY kind, value"
+ACTS_FOR = "SELECT person FROM sharing_identity WHERE kind = %s AND value = %s ORDER BY created LIMIT 1"
 WITH_CONTRACT = """
 SELECT name, title_zh, title_en, unit, contract FROM catalog_dataset
 WHERE contract IS NOT NULL AND state IN ('published', 'withdrawn') ORDER BY name
@@ -98,6 +100,12 @@ def identify(conn: Connection, actor: Asker, person: int, kind: Kind, value: str
         )
     conn.execute(IDENTIFY, (person, kind, value, actor.label))
     append(conn, kind="sharing.identify", actor=actor.label, subject=f"user:{person}", facts={"kind": kind})
+
+
+def acting_for(conn: Connection, kind: Kind, value: str) -> Asker | None:
+    """The person on record as who an ID number names, or as acting for the enterprise of a code, the first of several; None for none."""
+    row = conn.execute(ACTS_FOR, (kind, value)).fetchone()
+    return asker_for(conn, int(row["person"])) if row else None
 
 
 def identities_of(city: City, asker: Asker) -> list[Identity]:
