@@ -149,7 +149,8 @@ class Writes(Tables):
         key = self.contract(name).primaryKey
         match = " AND ".join(f"t.{quote_ident(k)} = s.{quote_ident(k)}" for k in key)
         query = f"DELETE FROM {table_of(name)} AS t USING ({keys_sql}) AS s WHERE {match}"
-        return self._write(name, commit, duck, lambda: {"deleted": number_of(duck, query)})
+        with self.alone(name):
+            return self._write(name, commit, duck, lambda: {"deleted": number_of(duck, query)})
 
     def settle(self, name: str, rows: pa.Table, commit: Commit, *, within: pa.Table | None = None, keep: bool = False) -> Change:
         """Let the dataset hold just `rows`, by its key: what is already so is not written again, what is no longer there goes.
