@@ -232,3 +232,15 @@ def test_a_contract_with_an_item_for_aggregates_needs_someone_to_count() -> None
     said = {**RESIDENTS, "primaryKey": [], "fields": [{"name": "income", "type": "number", "uses": ["aggregate"]}]}
     with pytest.raises(BadInput, match="identifies"):
         Contract.from_descriptor(said)
+
+
+def test_a_question_is_answered_by_another_engine_when_one_broke_off(county: City) -> None:
+    asked = "SELECT count(*) AS n FROM shops"
+    lake_of(county).flush("shops")
+    before = rows(county, PUBLIC, asked)
+    # What it has on its list is gone beneath it: an internal error, after which an engine answers nothing any more.
+    with county.db.connection() as conn:
+        for row in conn.execute("DELETE FROM ducklake.ducklake_inlined_data_tables RETURNING table_name").fetchall():
+            conn.execute(f"DROP TABLE ducklake.{row['table_name']}")
+    for _ in range(3):
+        assert rows(county, PUBLIC, asked.replace("count(*)", "count(town)")) == before

@@ -19,11 +19,12 @@ from sanqu.ground.clock import CITY_ZONE
 from sanqu.ground.errors import Unavailable
 from sanqu.ground.i18n import Text
 from sanqu.ground.settings import Settings
+from sanqu.lake.forms import METADATA_SCHEMA as METADATA_SCHEMA
+from sanqu.lake.forms import keep_earlier_forms
 from sanqu.lake.sealed import Opening
 
 # Measured: more than a hundred inlined rows commit several times slower (see docs/decisions.md).
 INLINE_ROWS = 100
-METADATA_SCHEMA = "ducklake"
 EXTENSIONS = ("ducklake", "postgres_scanner", "spatial")
 CITY_MOMENT = f"(CAST(now() AS TIMESTAMP) + INTERVAL {int((CITY_ZONE.utcoffset(None)).total_seconds())} SECONDS)"
 SETTLE = (
@@ -164,6 +165,7 @@ class Engine:
                 conn.execute("SELECT pg_advisory_lock(hashtext('sanqu.lake.attach'))")
                 root.execute(_attach(self.city.db.url, settings.lake_folder, f"DATA_INLINING_ROW_LIMIT {INLINE_ROWS}"))
                 conn.execute(MAKE_DELETIONS)
+                keep_earlier_forms(conn)
             root.execute("SET ducklake_max_retry_count = 100")
             root.execute("SET ducklake_retry_wait_ms = 5")
             root.execute("SET ducklake_retry_backoff = 1.2")

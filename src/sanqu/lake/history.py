@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -14,14 +15,17 @@ import duckdb
 import pyarrow as pa  # type: ignore[import-untyped]
 
 from sanqu.ground.clock import now
-from sanqu.ground.errors import BadInput
+from sanqu.ground.errors import BadInput, SanquError
 from sanqu.ground.i18n import Text
 from sanqu.ground.jobs import job
 from sanqu.lake.contracts import quote_ident
 from sanqu.lake.engine import METADATA_SCHEMA, sql_text
+from sanqu.lake.forms import unlist_forms
 from sanqu.lake.tables import table_of
-from sanqu.lake.together import Together
+from sanqu.lake.tidying import Tidying
 from sanqu.lake.writes import CommitSeen
+
+log = logging.getLogger(__name__)
 
 BATCH_ROWS = 8192
 
@@ -55,6 +59,8 @@ WHERE c.snapshot_id > %(after)s
 TABLE_IDS = (
     f"SELECT table_id, begin_snapshot FROM {METADATA_SCHEMA}.ducklake_table WHERE table_name = %s AND end_snapshot IS NULL"
 )
+# Datasets and what else lies in the lake.
+TABLES = f"SELECT table_name AS name FROM {METADATA_SCHEMA}.ducklake_table WHERE end_snapshot IS NULL ORDER BY table_name"
 
 # Datasets that changed after the snapshot noted for them: a process died between the lake's commit and the note.
 UNNOTED = f"""
@@ -97,7 +103,7 @@ class Snapshot:
     position: dict[str, Any]
 
 
-class Lake(Together):
+class Lake(Tidying):
     """The lake of this process: everything a room may do with it."""
 
     def last_commit(self, author: str, after: int | None = None) -> CommitSeen | None:
@@ -201,14 +207,12 @@ class Lake(Together):
     def maintain(self, keep_days: int | None = None) -> None:
         """Write inlined rows out, merge small files, expire snapshots past their days, remove files nobody needs.
 
-        The newest snapshot always stays. Readers and writers go on meanwhile.
+        The newest snapshot always stays. Readers go on meanwhile; who writes a dataset by key waits while just that one is tidied.
         """
         days = keep_days if keep_days is not None else self.city.settings.keep_snapshots_days
         self.catch_up()
+        self._tidy_all()
         with self.engine() as duck:
-            duck.execute("CALL ducklake_flush_inlined_data('lake')")
-            duck.execute("CALL ducklake_merge_adjacent_files('lake')")
-            duck.execute("CALL ducklake_rewrite_data_files('lake')")
             oldest = now() - timedelta(days=days)
             with self.city.db.connection() as conn:
                 conn.execute(READ_AT_NEWEST, (oldest,))
@@ -218,6 +222,18 @@ class Lake(Together):
             duck.execute("CALL ducklake_cleanup_old_files('lake', older_than => ?)", [now() - timedelta(hours=1)])
             # What a killed process left half-written belongs to no snapshot; a day is longer than any write.
             duck.execute("CALL ducklake_delete_orphaned_files('lake', older_than => ?)", [now() - timedelta(days=1)])
+
+    def _tidy_all(self) -> None:
+        with self.city.db.own_connection() as conn:
+            unlist_forms(conn)
+        for row in self.city.db.all(TABLES):
+            name = str(row["name"])
+            try:
+                self.flush(name)
+                self.merge(name)
+                self.rewrite(name)
+            except SanquError as fault:
+                log.warning("%s is tidied another night: %s", name, fault)
 
 
 @job("lake.maintain", every="17 3 * * *")

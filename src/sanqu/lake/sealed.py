@@ -216,6 +216,8 @@ def _kind(fault: Exception) -> str:
             return "memory"
         case duckdb.BinderException() | duckdb.CatalogException() | duckdb.ParserException() | duckdb.NotImplementedException():
             return "shape"
+        case duckdb.InternalException() | duckdb.FatalException():
+            return "broken"
         case _:
             return "value"
 

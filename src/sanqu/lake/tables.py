@@ -9,11 +9,13 @@ from dataclasses import dataclass
 import duckdb
 from psycopg.types.json import Jsonb
 
+from sanqu.ground.database import Connection
 from sanqu.ground.errors import Conflict, NotFound
 from sanqu.ground.i18n import Text
 from sanqu.ground.ledger import append
 from sanqu.lake.contracts import Contract, Field, quote_ident
 from sanqu.lake.engine import MAKE_DELETIONS, Engine
+from sanqu.lake.forms import keep_forms
 
 # What a value may widen to without losing anything a reader relies on.
 WIDENS: dict[str, frozenset[str]] = {
@@ -128,7 +130,8 @@ class Tables(Engine):
                     conn.execute(MAKE_DELETIONS)
                 else:
                     plan = plan_migration(old, contract)
-                    with self.alone(contract.name):
+                    with self.alone(contract.name) as own:
+                        keep_forms(own, contract.name)
                         _migrate(duck, contract, plan)
                     if plan.renamed or plan.added or plan.widened:
                         # Readers read at the snapshot noted; the one before has not these items.
@@ -144,12 +147,12 @@ class Tables(Engine):
         return version
 
     @contextmanager
-    def alone(self, name: str) -> Iterator[None]:
+    def alone(self, name: str) -> Iterator[Connection]:
         """Keyed writes to `name` and changes of its items one after the other: two who bring the same new key would both add it,
-        for the lake sees no conflict between two that only add rows."""
+        for the lake sees no conflict between two that only add rows. Gives the connection that holds the others off, in autocommit."""
         with self.city.db.own_connection() as conn:
             conn.execute(WRITE_ALONE, (f"lake.write:{name}",))
-            yield
+            yield conn
 
     def contract(self, name: str, version: int | None = None) -> Contract:
         """The contract of dataset `name`, the newest or one `version`; raises `NotFound`."""

@@ -6,10 +6,9 @@ import logging
 from collections.abc import Callable, Iterable
 from datetime import timedelta
 
-import duckdb
-
 from sanqu.ground.city import City
 from sanqu.ground.clock import now
+from sanqu.ground.errors import SanquError
 from sanqu.ground.jobs import job
 from sanqu.lake.engine import METADATA_SCHEMA
 from sanqu.lake.history import Lake
@@ -37,17 +36,6 @@ JOIN {METADATA_SCHEMA}.ducklake_data_file f ON f.data_file_id = d.data_file_id A
 JOIN {METADATA_SCHEMA}.ducklake_table t ON t.table_id = f.table_id AND t.end_snapshot IS NULL
 WHERE d.end_snapshot IS NULL AND d.delete_count >= f.record_count * %s GROUP BY t.table_name HAVING count(*) >= %s
 """
-FLUSH = "CALL ducklake_flush_inlined_data('lake', table_name => ?)"
-REWRITE = "CALL ducklake_rewrite_data_files('lake', ?, delete_threshold => ?)"
-# Small commits lie in PostgreSQL in a table for each form that the items of a dataset had. Moving them into files drops those of earlier
-# forms, and whoever is just reading one breaks off with an internal error, the whole engine of that process with it (an installation
-# that puts in samples, say). Such datasets wait for the night.
-EARLIER_FORM = f"""
-SELECT 1 FROM {METADATA_SCHEMA}.ducklake_inlined_data_tables i
-JOIN {METADATA_SCHEMA}.ducklake_table t ON t.table_id = i.table_id AND t.end_snapshot IS NULL
-JOIN {METADATA_SCHEMA}.ducklake_snapshot s ON s.snapshot_id = (SELECT max(c.begin_snapshot) FROM {METADATA_SCHEMA}.ducklake_column c WHERE c.table_id = t.table_id)
-WHERE t.table_name = %s AND i.schema_version < s.schema_version LIMIT 1
-"""
 # One of each minute stays, and whatever a dataset is read at, a reader or follower stands at, or its next change needs.
 THIN = f"""
 WITH live AS (
@@ -70,30 +58,25 @@ def needs_snapshots(least: Callable[[City], int | None]) -> Callable[[City], int
 
 
 def compact(city: City, below: int = SMALL_BYTES, written: Iterable[str] = ()) -> list[str]:
-    """Merge the files below so many bytes of tables that have many, and take away those of which hardly a row still stands; returns
-    the tables that were merged. Readers go on meanwhile, and writers but for moments.
+    """Merge the files below so many bytes of tables that have many, and take away those of which hardly a row still stands; returns the
+    tables that were merged. Readers go on meanwhile; who writes a dataset by key waits while just that one is tidied.
 
     Of the tables `written` lately, rows that lie in PostgreSQL, as those of small commits do, are put into files first.
     """
     lake = city.part(Lake, Lake)
-    with lake.engine() as duck:
-        for name in written:
-            if city.db.one(EARLIER_FORM, (name,)) is None:
-                _try(duck, name, FLUSH, name)
-        for row in city.db.all(DEAD, (DEAD_SHARE, MANY_DEAD)):
-            # Who writes by key takes rows out of files in every round: beside it this would never come first.
-            with lake.alone(str(row["name"])):
-                _try(duck, str(row["name"]), REWRITE, str(row["name"]), DEAD_SHARE)
-        names = [str(row["name"]) for row in city.db.all(FRAGMENTED, (below, MANY_FILES))]
-        merge = "CALL ducklake_merge_adjacent_files('lake', ?, max_file_size => ?)"
-        return [name for name in names if _try(duck, name, merge, name, below)]
+    for name in written:
+        _try(name, lake.flush)
+    for row in city.db.all(DEAD, (DEAD_SHARE, MANY_DEAD)):
+        _try(str(row["name"]), lambda name: lake.rewrite(name, DEAD_SHARE))
+    names = [str(row["name"]) for row in city.db.all(FRAGMENTED, (below, MANY_FILES))]
+    return [name for name in names if _try(name, lambda name: lake.merge(name, below))]
 
 
-def _try(duck: duckdb.DuckDBPyConnection, name: str, call: str, *values: object) -> bool:
+def _try(name: str, tidy: Callable[[str], None]) -> bool:
     try:
-        duck.execute(call, list(values))
-    except duckdb.Error as fault:
-        # A writer came first; it is tried again soon.
+        tidy(name)
+    except SanquError as fault:
+        # Writers came first; it is tried again soon.
         log.debug("%s was not compacted: %s", name, fault)
         return False
     return True

@@ -84,6 +84,9 @@ class _Process:
         finally:
             overdue.cancel()
             self.used = time.monotonic()
+        if any(kind == b"F" and json.loads(body)["kind"] == "broken" for kind, body in said):
+            # An engine that broke off answers nothing any more.
+            self.kill()
         return [_ran(kind, body) for kind, body in said]
 
     def _send(self, message: Mapping[str, Any]) -> None:
@@ -152,6 +155,10 @@ FAULTS: dict[str, tuple[str, Text, Text]] = {
         "sql.value", Text(zh="有的值不能这样转换或计算", en="Some value cannot be converted or computed like this"),
         Text(zh="用 try_cast，或先筛选", en="Use try_cast, or filter first"),
     ),
+    "broken": (
+        "sql.broken", Text(zh="查询引擎在这条查询上中断了", en="The query engine broke off at this query"),
+        Text(zh="换一种写法再试", en="Try again, written another way"),
+    ),
     "shape": (
         "sql.shape", Text(zh="引擎不接受这样的查询：类型或函数的参数不合", en="The engine does not take this query: a type or an argument does not fit"),
         Text(zh="核对各列的类型和函数的参数", en="Check the types of the columns and the arguments of functions"),
@@ -182,8 +189,18 @@ class Runners:
 
         Raises `Busy` when none comes free, `BadInput` (422) when a limit is reached or a value cannot be computed.
         """
+        try:
+            return self._run(statements, seconds or self._city.settings.query_seconds)
+        except BadInput as fault:
+            if fault.code != FAULTS["broken"][0]:
+                raise
+            # Something earlier may have broken it: another one is asked, once.
+            log.warning("an engine broke off and is asked anew")
+            return self._run(statements, seconds or self._city.settings.query_seconds)
+
+    def _run(self, statements: Sequence[Statement], seconds: float) -> list[Ran]:
         with self._lent() as process:
-            return process.run(statements, seconds or self._city.settings.query_seconds)
+            return process.run(statements, seconds)
 
     @contextlib.contextmanager
     def _lent(self) -> Iterator[_Process]:
