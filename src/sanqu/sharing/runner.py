@@ -24,8 +24,8 @@ from sanqu.lake.engine import sealed_opening
 
 log = logging.getLogger(__name__)
 
-# A process that nobody asked for so long gives its memory back.
-IDLE_SECONDS = 60.0
+# A process that nobody asked for so long gives its memory back; the last one waits longer, for whoever comes next would wait for it.
+IDLE_SECONDS, LAST_IDLE_SECONDS = 60.0, 900.0
 # How long an asker waits for a process to come free.
 WAIT_SECONDS = 20.0
 
@@ -243,16 +243,17 @@ class Runners:
 
     def _sweep(self) -> None:
         while not self._closing.wait(IDLE_SECONDS / 4):
-            kept = []
+            idle: list[_Process] = []
             with contextlib.suppress(queue.Empty):
                 while True:
-                    process = self._idle.get_nowait()
-                    if process.used < time.monotonic() - IDLE_SECONDS:
-                        process.kill()
-                    else:
-                        kept.append(process)
-            for process in kept:
-                self._idle.put(process)
+                    idle.append(self._idle.get_nowait())
+            idle.sort(key=lambda process: process.used)
+            for place, process in enumerate(idle, 1):
+                rests = LAST_IDLE_SECONDS if place == len(idle) else IDLE_SECONDS
+                if process.used < time.monotonic() - rests:
+                    process.kill()
+                else:
+                    self._idle.put(process)
 
     def close(self) -> None:
         """End every process."""

@@ -1,0 +1,40 @@
+"""Sealed processes at rest: they give their memory back, the last one later, so that the next asker finds it there."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import psutil
+import pytest
+
+from sanqu.ground.city import City
+from sanqu.ground.people.askers import PUBLIC
+from sanqu.sharing import runner
+from sanqu.sharing.door import Question, ask
+
+
+def engines() -> int:
+    """How many sealed processes this process has."""
+    return sum("sealed" in " ".join(child.cmdline()) for child in psutil.Process().children() if child.status() != psutil.STATUS_ZOMBIE)
+
+
+def until(is_so: Callable[[], bool]) -> bool:
+    end = time.monotonic() + 30
+    while not is_so() and time.monotonic() < end:
+        time.sleep(0.05)
+    return is_so()
+
+
+def test_of_engines_that_nobody_asks_the_last_one_stays_longest(county: City, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runner, "IDLE_SECONDS", 1.0)
+    monkeypatch.setattr(runner, "LAST_IDLE_SECONDS", 1e9)
+    counting = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 3000) SELECT max(i) AS most FROM n, shops"
+    with ThreadPoolExecutor(2) as askers:
+        found = [askers.submit(ask, county, PUBLIC, Question(counting)) for _ in range(2)]
+        assert until(lambda: engines() == 2)
+        assert [one.result().table.to_pylist() for one in found] == [[{"most": 3000}]] * 2
+    assert until(lambda: engines() == 1)
+    monkeypatch.setattr(runner, "LAST_IDLE_SECONDS", 0.5)
+    assert until(lambda: engines() == 0)
