@@ -345,6 +345,8 @@ class _Bench:
             return None, {}
         shapes = [work.portion.shape for work in works.values()]
         keyed = {contract.name for shape in shapes for contract in (shape.target, *shape.beside) if contract.primaryKey}
+        # All rows of a dataset going is held against its files being tidied as a change by key is.
+        keyed |= {work.portion.shape.target.name for work in works.values() if work.portion.clears}
 
         def ends() -> dict[str, Position]:
             return {name: work.portion.end for name, work in works.items()}
