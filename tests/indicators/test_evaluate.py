@@ -20,6 +20,7 @@ from sanqu.indicators.evaluate import evaluate
 from sanqu.indicators.keeping import figures_of, read_indicator, revisions_of, save_indicators
 from sanqu.indicators.periods import Period
 from sanqu.lake import Commit, Contract, lake_of
+from tests.conftest import MakeCity, MakeMould, Mould
 
 YEARLY = {
     "name": "yearly", "title": {"zh": "历年"}, "steward": "3308", "primaryKey": ["year"], "grade": "L1", "opening": "unconditional",
@@ -45,15 +46,29 @@ def define(city: City, *more: dict[str, Any]) -> None:
         save_indicators(conn, map(read_indicator, [*DEFINED, *more]))
 
 
-@pytest.fixture
-def measured(city: City) -> City:
-    """A city with three indicators over one dataset, worked out once."""
+def measure(city: City) -> None:
+    """Give an empty city three indicators over one dataset, worked out once."""
     with city.db.connection() as conn:
         save_units(conn, [Unit("3308", None, "city", "city", Text(zh="衢州"))])
     register_contract(city, Contract.from_descriptor(YEARLY), "test", state="published")
     fill(city, "(2019, 182.6, NULL, 'a'), (2021, 384.83, 21.29, 'b')")
     define(city)
     assert evaluate(city) == {}
+
+
+@pytest.fixture(scope="module")
+def measured_once(make_mould: MakeMould) -> Mould:
+    return make_mould(measure)
+
+
+@pytest.fixture
+def city(make_city: MakeCity, measured_once: Mould) -> City:
+    """What `site` shows the pages of as well."""
+    return make_city(measured_once)
+
+
+@pytest.fixture
+def measured(city: City) -> City:
     return city
 
 

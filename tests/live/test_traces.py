@@ -71,8 +71,8 @@ def collector() -> Iterator[tuple[str, list[Span]]]:
 
 
 @pytest.fixture
-def traced(city: City, collector: tuple[str, list[Span]]) -> City:
-    """A city that sends its traces to the collector."""
+def traced(collector: tuple[str, list[Span]], city: City) -> City:
+    """A city that sends its traces to the collector; closed, it sends the last of them, so the collector goes after it."""
     city.settings = city.settings.model_copy(update={"otlp_url": collector[0]})
     return city
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
@@ -20,9 +20,10 @@ from sanqu.sandbox.bodies import Body
 from sanqu.sandbox.records import Result, Room
 from sanqu.sandbox.results import ask_in_room, take_out
 from sanqu.sandbox.rooms import NewRoom, add_member, make_room
-from tests.sharing.conftest import Granting, county, grant
+from tests.conftest import MakeCity, MakeMould, Mould
+from tests.sharing.conftest import Granting, grant, granting, settle
 
-__all__ = ["county", "grant"]
+__all__ = ["grant"]
 
 VISITS = {
     "name": "visits", "title": {"zh": "就诊", "en": "Visits"}, "steward": "civil", "primaryKey": ["no"], "grade": "L3",
@@ -100,8 +101,7 @@ def open_room(city: City, title: str = "study room", **more: Any) -> Room:
 Granter = Callable[[Room], None]
 
 
-@pytest.fixture
-def grant_all(grant: Granting) -> Granter:
+def granting_all(grant: Granting) -> Granter:
     """Grants what the datasets hold to a room, in plain: to be computed with, not to be seen."""
 
     def give(room: Room) -> None:
@@ -114,19 +114,45 @@ def grant_all(grant: Granting) -> Granter:
 
 
 @pytest.fixture
-def hut(county: City, grant_all: Granter) -> Hut:
-    """The room with its members and what was granted to it."""
+def grant_all(grant: Granting) -> Granter:
+    """Grants what the datasets hold to another room."""
+    return granting_all(grant)
+
+
+def build(county: City) -> Hut:
+    """Open a room in the county, with members, and grant it what the datasets hold."""
+    settle(county)
     for said, rows in ((VISITS, VISIT_ROWS), (TAXES, TAX_ROWS)):
         register_contract(county, Contract.from_descriptor(said), "system", state="published")
         with lake_of(county).engine() as duck:
             lake_of(county).upsert(str(said["name"]), rows, Commit("test"), duck=duck)
     room = open_room(county)
-    grant_all(room)
+    granting_all(granting(county))(room)
     wang, li = person(county, "wang", ("officer", "330802")), person(county, "li")
     for one in (wang, li):
         add_member(county, SYSTEM, room.id, one.name)
     civil, tax = person(county, "civil-steward", ("steward", "civil")), person(county, "tax-steward", ("steward", "tax"))
     return Hut(county, room, wang, li, civil, tax, person(county, "outsider", ("officer", "330803")))
+
+
+@pytest.fixture(scope="session")
+def built(make_mould: MakeMould) -> tuple[Mould, Hut]:
+    """The county with its room, made once."""
+    huts: list[Hut] = []
+    mould = make_mould(lambda city: huts.append(build(city)))
+    return mould, huts[0]
+
+
+@pytest.fixture
+def county(make_city: MakeCity, built: tuple[Mould, Hut]) -> City:
+    """The county in which the room is."""
+    return make_city(built[0])
+
+
+@pytest.fixture
+def hut(county: City, built: tuple[Mould, Hut]) -> Hut:
+    """The room with its members and what was granted to it."""
+    return replace(built[1], city=county)
 
 
 @pytest.fixture

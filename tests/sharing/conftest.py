@@ -15,6 +15,7 @@ from sanqu.ground.people.askers import SYSTEM, Asker, Role
 from sanqu.ground.people.units import Kind, Unit, save_units
 from sanqu.lake import Commit, Contract, lake_of
 from sanqu.sharing.grants import Grant, Granted, ItemGrant, add_grant
+from tests.conftest import MakeCity, MakeMould, Mould
 
 UNITS: list[tuple[str, str | None, Kind]] = [
     ("3308", None, "city"),
@@ -104,20 +105,29 @@ OTHER = someone(15, "officer", "330803", "/3308/330803/")
 Granting = Callable[..., Granted]
 
 
-@pytest.fixture
-def county(city: City) -> City:
-    """The county with its three datasets, published and filled."""
+def settle(city: City) -> None:
+    """Lay the county out in an empty city: units and three datasets, published and filled."""
     with city.db.connection() as conn:
         save_units(conn, [Unit(code, parent, kind, kind, Text(zh=code)) for code, parent, kind in UNITS])
     for said, rows in ((RESIDENTS, RESIDENT_ROWS), (SHOPS, SHOP_ROWS), (ROADS, ROAD_ROWS)):
         register_contract(city, Contract.from_descriptor(said), "system", state="published")
         with lake_of(city).engine() as duck:
             lake_of(city).upsert(str(said["name"]), rows, Commit("test"), duck=duck)
-    return city
+
+
+@pytest.fixture(scope="session")
+def settled(make_mould: MakeMould) -> Mould:
+    """The county, made once."""
+    return make_mould(settle)
 
 
 @pytest.fixture
-def grant(county: City) -> Granting:
+def county(make_city: MakeCity, settled: Mould) -> City:
+    """The county with its three datasets."""
+    return make_city(settled)
+
+
+def granting(city: City) -> Granting:
     """Grants items of a dataset: `grant("residents", "user:11", name="plain", income="aggregate", purposes=("relief",))`."""
 
     def give(dataset: str, assignee: str, *, purposes: tuple[str, ...] = ("relief",), masks: dict[str, Any] | None = None,
@@ -128,10 +138,16 @@ def grant(county: City) -> Granting:
             for item, uses in given.items()
         )
         said = Grant(dataset=dataset, assignee=assignee, items=items, purposes=purposes, **limits)
-        with county.db.connection() as conn:
-            return add_grant(conn, SYSTEM, said, lake_of(county).contract(dataset), "civil")
+        with city.db.connection() as conn:
+            return add_grant(conn, SYSTEM, said, lake_of(city).contract(dataset), "civil")
 
     return give
+
+
+@pytest.fixture
+def grant(county: City) -> Granting:
+    """Grants items of the county's datasets."""
+    return granting(county)
 
 
 @pytest.fixture

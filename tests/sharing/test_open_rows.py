@@ -24,6 +24,7 @@ from sanqu.lake import Commit, Contract, lake_of
 from sanqu.lake.hot import hot_copies_of
 from sanqu.sharing.cache import answers_of
 from sanqu.sharing.query import parse_rows_query
+from tests.conftest import MakeCity, MakeMould, Mould
 
 COUNTIES = ["柯城区", "衢江区", "龙游县"]
 
@@ -47,14 +48,27 @@ def orchards(**law: Any) -> Contract:
     )
 
 
+@pytest.fixture(scope="module")
+def planted(make_mould: MakeMould) -> Mould:
+    return make_mould(plant)
+
+
+@pytest.fixture
+def city(make_city: MakeCity, planted: Mould) -> City:
+    """A city with 250 orchards: areas repeat and some are unknown."""
+    return make_city(planted)
+
+
 @pytest.fixture
 def grove(city: City) -> City:
-    """A city with 250 orchards: areas repeat and some are unknown."""
+    return city
+
+
+def plant(city: City) -> None:
     with city.db.connection() as conn:
         save_units(conn, [Unit("3308", None, "city", "city", Text(zh="衢州市", en="Quzhou"))])
     register_contract(city, orchards(), "system", state="published")
     fill(city)
-    return city
 
 
 def fill(city: City, rows: int = 250) -> None:

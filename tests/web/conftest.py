@@ -19,6 +19,7 @@ from sanqu.ground.people.persons import add_person, asker_for
 from sanqu.ground.people.sessions import make_link
 from sanqu.ground.people.units import Unit, save_units
 from sanqu.lake import Commit, Contract, lake_of
+from tests.conftest import MakeCity, MakeMould, Mould
 
 HARVEST = {
     "name": "citrus-harvest",
@@ -33,9 +34,8 @@ HARVEST = {
 }  # fmt: skip
 
 
-@pytest.fixture
-def quzhou(city: City) -> City:
-    """A city with units, a subject library and one dataset of sample rows."""
+def furnish(city: City) -> None:
+    """Give an empty city units, a subject library and one dataset of sample rows."""
     with city.db.connection() as conn:
         save_units(
             conn,
@@ -46,12 +46,24 @@ def quzhou(city: City) -> City:
         )
         keep_fact(conn, "city", {"code": "3308", "title": {"zh": "衢州", "en": "Quzhou"}, "home": [], "boundaries": ""})
     load_subjects(city, [Subject("agriculture", Text(zh="农业", en="Agriculture"), theme="AGRI")], "system")
-    use_glossary(city, [["柑橘", "柑", "citrus"]])
     register_contract(city, Contract.from_descriptor(HARVEST), "system", state="published")
     rows = ", ".join(f"('镇{t}', {y}, {100 * t + y - 2000})" for t in range(1, 6) for y in range(2018, 2024))
     with lake_of(city).engine() as duck:
         source = f"SELECT * FROM (VALUES {rows}) AS t(town, year, tonnes)"
         lake_of(city).upsert("citrus-harvest", source, Commit("test"), duck=duck)
+
+
+@pytest.fixture(scope="session")
+def furnished_quzhou(make_mould: MakeMould) -> Mould:
+    """The small city, made once."""
+    return make_mould(furnish)
+
+
+@pytest.fixture
+def quzhou(make_city: MakeCity, furnished_quzhou: Mould) -> City:
+    """A small city with data in it."""
+    city = make_city(furnished_quzhou)
+    use_glossary(city, [["柑橘", "柑", "citrus"]])
     return city
 
 

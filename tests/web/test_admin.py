@@ -17,6 +17,12 @@ BUREAU = {"code": "330802-qxj", "parent": "330802", "kind": "department", "title
 
 
 @pytest.fixture
+def city(quzhou: City) -> City:
+    """Whose pages `site` reads."""
+    return quzhou
+
+
+@pytest.fixture
 def desk(quzhou: City, site: httpx.Client) -> httpx.Client:
     """An administrator before the pages."""
     with quzhou.db.connection() as conn:

@@ -11,10 +11,10 @@ from sanqu.catalog.keeping import register_contract
 from sanqu.ground.city import City
 from sanqu.ground.people.askers import Asker
 from sanqu.lake import Contract
-from tests.sandbox.conftest import Hut, county, grant, grant_all, hut
+from tests.sandbox.conftest import Hut, built, county, grant, grant_all, hut
 from tests.web.conftest import sign_in
 
-__all__ = ["county", "grant", "grant_all", "hut"]
+__all__ = ["built", "county", "grant", "grant_all", "hut"]
 
 Entering = Callable[[Asker], Page]
 # The first answer of a city waits for its sealed process and for the library of the noise.

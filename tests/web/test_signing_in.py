@@ -18,6 +18,12 @@ PASSWORD = "long-enough-1"
 
 
 @pytest.fixture
+def city(quzhou: City) -> City:
+    """Whose pages `site` reads."""
+    return quzhou
+
+
+@pytest.fixture
 def li(quzhou: City) -> int:
     """A steward with a password."""
     with quzhou.db.connection() as conn:

@@ -15,6 +15,7 @@ from psycopg.types.json import Jsonb
 
 from sanqu.ground.city import City
 from sanqu.ground.database import Connection
+from sanqu.ground.ear import Ear
 from sanqu.ground.errors import SanquError
 from sanqu.lake import Contract, lake_of, quote_ident
 
@@ -174,7 +175,7 @@ class Follower:
 
     def __init__(self, city: City) -> None:
         self._city = city
-        self._closing = threading.Event()
+        self._ear = Ear()
         self._thread: threading.Thread | None = None
         self._starting = threading.Lock()
 
@@ -186,22 +187,21 @@ class Follower:
                 self._thread.start()
 
     def _follow(self) -> None:
-        while not self._closing.is_set():
+        while not self._ear.closed:
             try:
                 with self._city.db.own_connection() as conn:
                     conn.execute(f"LISTEN {CHANNEL}")
-                    while not self._closing.is_set():
+                    while not self._ear.closed:
                         if conn.execute(BEHIND).fetchone() is not None:
                             catch_up(self._city)
-                        for _ in conn.notifies(timeout=LOOK_SECONDS, stop_after=1):
-                            break
+                        self._ear.hear(conn, LOOK_SECONDS)
             except (psycopg.Error, SanquError):
                 log.warning("the copies are not followed for the moment", exc_info=True)
-                self._closing.wait(1.0)
+                self._ear.rest(1.0)
 
     def close(self) -> None:
         """Stop following."""
-        self._closing.set()
+        self._ear.close()
         if self._thread is not None:
             self._thread.join(3.0)
 

@@ -13,6 +13,7 @@ import psycopg
 
 from sanqu.catalog.records import Dataset
 from sanqu.ground.city import City
+from sanqu.ground.ear import Ear
 from sanqu.ground.errors import Refused
 from sanqu.ground.i18n import Text
 from sanqu.ground.people.askers import Asker
@@ -90,7 +91,7 @@ class Views:
         self._seen: dict[object, tuple[float, View]] = {}
         self._lock = threading.Lock()
         self._watching = threading.Event()
-        self._closing = threading.Event()
+        self._ear = Ear()
         self._watcher: threading.Thread | None = None
 
     def get(self, key: object) -> View | None:
@@ -118,25 +119,25 @@ class Views:
                 self._watcher.start()
 
     def _listen(self) -> None:
-        while not self._closing.is_set():
+        while not self._ear.closed:
             try:
                 with self._city.db.own_connection() as conn:
                     for channel in CHANNELS:
                         conn.execute(f"LISTEN {channel}")
                     self.forget()
                     self._watching.set()
-                    while not self._closing.is_set():
-                        for _ in conn.notifies(timeout=0.5, stop_after=1):
+                    while not self._ear.closed:
+                        if self._ear.hear(conn, 0.5):
                             self.forget()
             except psycopg.Error:
                 log.debug("the law's watcher lost its connection", exc_info=True)
             self._watching.clear()
             self.forget()
-            self._closing.wait(1.0)
+            self._ear.rest(1.0)
 
     def close(self) -> None:
         """Stop listening."""
-        self._closing.set()
+        self._ear.close()
         if self._watcher is not None:
             self._watcher.join(2.0)
 
