@@ -261,10 +261,10 @@ def test_a_newer_version_works_its_tables_out_anew_where_only_a_label_changed(to
     table = dmn({"R1": (">= 20", "1")}, inputs=(("area", "面积", "area"),), head='sanqu:source="grove_orchards" sanqu:key="orchard" sanqu:refresh="table"')
     install(town, SYSTEM, open_scene(write({"models/kinds.dmn": table})), samples=True)
     short = "SELECT DISTINCT missing_en FROM kinds WHERE orchard = 'A1'"
-    assert read(town, short) == [("area >= 20 (is 10.0)",)]
+    assert read(town, short) == [("area ≥ 20 (is 10.0)",)]
     # The data stay as they are: it is the words that make the difference.
     one = install(town, SYSTEM, open_scene(write({"models/kinds.dmn": table.replace('label-en="area"', 'label-en="hectares"')})))
-    assert read(town, short) == [("hectares >= 20 (is 10.0)",)]
+    assert read(town, short) == [("hectares ≥ 20 (is 10.0)",)]
     assert refresh_scene(town, one) == 0
 
 
