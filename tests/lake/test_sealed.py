@@ -11,6 +11,13 @@ from sanqu.lake.sealed import Kept
 TOLD = {"name": "units", "title": {"zh": "单位"}, "steward": "330800", "primaryKey": ["id"], "fields": [{"name": "id", "type": "integer"}, {"name": "name", "type": "string"}]}
 
 
+@pytest.fixture(autouse=True)
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was asked for often is copied at once, not when it has stood for seconds."""
+    monkeypatch.setattr(sealed, "SWEEP_SECONDS", 0.0)
+    monkeypatch.setattr(sealed, "STANDS_SECONDS", 0.0)
+
+
 @pytest.fixture
 def versions(city: City) -> list[str]:
     """A small dataset at two versions, as SQL."""
@@ -32,6 +39,15 @@ def test_a_small_table_that_is_asked_for_again_and_again_is_copied_and_each_vers
                 kept.keep()
     assert versions[0] in asked[0] and "_sanqu_kept_" in asked[sealed.ASKED_BEFORE + 1]
     assert versions[1] in asked[sealed.ASKED_BEFORE + 2] and "_sanqu_kept_" in asked[-1]
+
+
+def test_a_table_that_moves_all_the_time_is_not_copied(city: City, versions: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sealed, "STANDS_SECONDS", 1e9)
+    with lake_of(city).engine() as duck:
+        kept = Kept(duck)
+        for table in versions * (sealed.ASKED_BEFORE + 3):
+            assert kept.lead("FROM mark", {"mark": table}) == f"FROM {table}"
+            kept.keep()
 
 
 def test_large_tables_are_not_copied_nor_those_whose_version_is_not_said(city: City, versions: list[str], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -24,10 +24,10 @@ HEAD = struct.Struct(">cQQ")
 # What one answer may weigh, whatever its number of rows.
 MOST_BYTES = 256 * 1024 * 1024
 BATCH_ROWS = 4096
-# Of versions of small tables that are read again and again a copy is kept: so many rows and letters and fewer, asked for so often, so
-# many of them, each until nobody has asked for it for so long.
+# Of versions of small tables that are read again and again a copy is kept: so many rows and letters and fewer, asked for so often and
+# for so long, so many of them, each until nobody has asked for it for so long; looked after so often.
 KEPT_ROWS, KEPT_LETTERS = 20_000, 4_000_000
-ASKED_BEFORE, MOST_KEPT, IDLE_SECONDS = 3, 16, 600.0
+ASKED_BEFORE, STANDS_SECONDS, MOST_KEPT, IDLE_SECONDS, SWEEP_SECONDS = 3, 3.0, 16, 300.0, 1.0
 
 # How the SQL of a table at a version says so (`Lake.at_snapshot`).
 VERSION = " AT (VERSION => "
@@ -78,34 +78,51 @@ def _text(value: str) -> str:
     return "'" + value.replace("'", "''") + "'"
 
 
+@dataclass
+class _Seen:
+    """A version of a table: how often it was asked for, since when and when last (steady clock), and the copy there is of it."""
+
+    first: float
+    last: float = 0.0
+    asked: int = 0
+    copy: str | None = None
+
+
 class Kept:
     """Copies (常驻小表) of versions of small tables. A version never changes, and to learn from PostgreSQL where its rows lie takes
-    longer than to read them: a query that looks few rows up in three such tables takes half as long."""
+    longer than to read them: a query that looks few rows up in three such tables takes half as long.
+
+    Only what has stood for a while is copied: a table that moves all the time would be copied again and again.
+    """
 
     def __init__(self, duck: duckdb.DuckDBPyConnection) -> None:
-        self._duck, self._made = duck, 0
-        # How often each was asked for; its copy (None: too large), and when it was asked for last (steady clock).
-        self._asked: dict[str, int] = {}
-        self._copies: dict[str, str | None] = {}
-        self._used: dict[str, float] = {}
+        self._duck, self._made, self._swept = duck, 0, time.monotonic()
+        self._seen: dict[str, _Seen] = {}
+        # Tables that were too large at some version, or could not be copied.
+        self._refused: set[str] = set()
 
     def lead(self, sql: str, tables: Mapping[str, str]) -> str:
         """A query whose tables stand as marks, led to the copies there are and else to the lake."""
+        at = time.monotonic()
         for mark, table in tables.items():
             if mark in sql:
-                self._asked[table] = self._asked.get(table, 0) + 1
-                self._used[table] = time.monotonic()
-                sql = sql.replace(mark, self._copies.get(table) or table)
+                seen = self._seen.setdefault(table, _Seen(at))
+                seen.asked, seen.last = seen.asked + 1, at
+                sql = sql.replace(mark, seen.copy or table)
         return sql
 
     def keep(self) -> None:
-        """Copy what was asked for often, between two questions; forget what is not asked for any more."""
-        for table in [table for table, at in self._used.items() if at < time.monotonic() - IDLE_SECONDS]:
+        """Between two questions: copy what was asked for often, forget what is not asked for any more."""
+        at = time.monotonic()
+        if self._swept > at - SWEEP_SECONDS:
+            return
+        self._swept = at
+        for table in [table for table, seen in self._seen.items() if seen.last < at - IDLE_SECONDS]:
             self._forget(table)
-        due = [table for table, asked in self._asked.items() if asked > ASKED_BEFORE and table not in self._copies and VERSION in table]
-        for table in due:
-            self._copies[table] = self._copy(table)
-        there = sorted((table for table, copy in self._copies.items() if copy), key=self._used.__getitem__)
+        for table, seen in self._seen.items():
+            if seen.asked > ASKED_BEFORE and seen.first < at - STANDS_SECONDS and not seen.copy and VERSION in table and _name(table) not in self._refused:
+                seen.copy = self._copy(table)
+        there = sorted((table for table, seen in self._seen.items() if seen.copy), key=lambda table: self._seen[table].last)
         for table in there[: max(0, len(there) - MOST_KEPT)]:
             self._forget(table)
 
@@ -116,18 +133,23 @@ class Kept:
             self._duck.execute(f"CREATE TABLE {copy} AS SELECT * FROM {table} LIMIT {KEPT_ROWS + 1}")
             rows, letters = self._duck.execute(f"SELECT count(*), coalesce(sum(length(CAST(t AS VARCHAR))), 0) FROM {copy} AS t").fetchone() or (0, 0)
         except duckdb.Error:
+            self._refused.add(_name(table))
             return None
         if rows <= KEPT_ROWS and letters <= KEPT_LETTERS:
             return copy
+        self._refused.add(_name(table))
         self._duck.execute(f"DROP TABLE {copy}")
         return None
 
     def _forget(self, table: str) -> None:
-        copy = self._copies.pop(table, None)
-        if copy:
-            self._duck.execute(f"DROP TABLE {copy}")
-        self._asked.pop(table, None)
-        self._used.pop(table, None)
+        seen = self._seen.pop(table)
+        if seen.copy:
+            self._duck.execute(f"DROP TABLE {seen.copy}")
+
+
+def _name(table: str) -> str:
+    """A table without its version."""
+    return table.partition(VERSION)[0]
 
 
 def serve() -> None:
