@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Callable
 
 from sanqu.ground.city import City
 from sanqu.ground.ledger import integrate, read_entries
@@ -20,6 +19,7 @@ from sanqu.scenes.showing.asking import Reader, params_of
 from sanqu.scenes.showing.live import follow
 from sanqu.scenes.showing.stages import stage_of
 from sanqu.sharing.door import Question, ask
+from tests.live.conftest import until
 
 from .conftest import Write
 
@@ -36,13 +36,6 @@ audience = "staff"
 def put(city: City, sql: str) -> None:
     with lake_of(city).engine() as duck:
         lake_of(city).upsert("grove-orchards", sql, Commit("test"), duck=duck)
-
-
-def until(done: Callable[[], bool]) -> None:
-    late = time.monotonic() + 30
-    while not done():
-        assert time.monotonic() < late
-        time.sleep(0.02)
 
 
 def test_an_alarm_is_raised_and_shown_when_its_rows_come_without_waiting_for_the_minute(town: City, write: Write) -> None:
@@ -66,7 +59,7 @@ def test_an_alarm_is_raised_and_shown_when_its_rows_come_without_waiting_for_the
         assert asyncio.run(asyncio.wait_for(hear(), 30)) == ["bells"]
         assert [alarm.message.en for alarm in list_alarms(town, SYSTEM, "grove", "small", only_open=True)[0]] == ["A9 has 2.0 mu", "A3 has 5.0 mu"]
         put(town, "SELECT 'A9' AS orchard, '柯城区' AS county, 20.0 AS area, '胡柚' AS variety")
-        until(lambda: list_alarms(town, SYSTEM, "grove", "small", only_open=True)[1] == 1)
+        until(lambda: list_alarms(town, SYSTEM, "grove", "small", only_open=True)[1] == 1, 30)
 
 
 def test_a_question_that_a_program_repeats_is_in_the_ledger_when_its_answer_is_new(town: City, write: Write) -> None:

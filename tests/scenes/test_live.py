@@ -21,6 +21,7 @@ from sanqu.scenes.showing.live import follow, watches_of
 from sanqu.scenes.showing.stages import stage_of
 from sanqu.sharing.grants import Grant, ItemGrant, add_grant, withdraw_grant
 from sanqu.sharing.kept import kept_answers
+from tests.live.conftest import until
 from tests.scenes.hall import Hall
 
 PAGE = "/scenes/gallery/all"
@@ -119,27 +120,18 @@ def watching(site: str, cookies: dict[str, str], page: str) -> Iterator[list[tup
     thread.join(0.1)
 
 
-def until(holds: Callable[[], bool]) -> None:
-    """Wait until a thing is so."""
-    for _ in range(1500):
-        if holds():
-            return
-        threading.Event().wait(0.02)
-    raise AssertionError("it never came to be")
-
-
 def test_a_right_that_ends_ends_what_is_told(hall: Hall, serve: Callable[[City], str]) -> None:
     site, contract = serve(hall.city), lake_of(hall.city).contract("gallery-wages")
     with hall.city.db.connection() as conn:
         items = (ItemGrant(item="county"), ItemGrant(item="wage"))
         granted = add_grant(conn, SYSTEM, Grant(dataset="gallery-wages", assignee=f"user:{hall.officer.user_id}", items=items, purposes=("statistics",)), contract, "3308")
     with watching(site, hall.cookie(hall.officer), "/scenes/gallery/inside") as heard:
-        until(lambda: any(kind == "block" and said["state"] == "shown" for kind, said in heard))
+        until(lambda: any(kind == "block" and said["state"] == "shown" for kind, said in heard), 30)
         with hall.city.db.connection() as conn:
             withdraw_grant(conn, SYSTEM, granted.id)
         with lake_of(hall.city).engine() as duck:
             lake_of(hall.city).upsert("gallery-wages", "SELECT 1 AS id, '江山市' AS county, 123456789 AS wage", Commit("test"), duck=duck)
-        until(lambda: heard[-1][0] == "block" and heard[-1][1]["state"] == "refused")
+        until(lambda: heard[-1][0] == "block" and heard[-1][1]["state"] == "refused", 30)
     assert not any("123,456,789" in str(said.get("html")) for _kind, said in heard)
 
 
@@ -147,7 +139,7 @@ def test_who_comes_late_is_told_what_changed_since_they_read(hall: Hall, serve: 
     site = serve(hall.city)
     hall.put(BIG.format(value=5))
     with watching(site, {}, PAGE) as heard:
-        until(lambda: any(said.get("id") == "total" for _kind, said in heard))
+        until(lambda: any(said.get("id") == "total" for _kind, said in heard), 30)
 
 
 def test_who_does_not_take_what_they_are_told_is_told_the_newest_only(hall: Hall) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
@@ -14,6 +12,7 @@ from sanqu.ground.city import City
 from sanqu.ground.people.askers import PUBLIC
 from sanqu.sharing import runner
 from sanqu.sharing.door import Question, ask
+from tests.live.conftest import until
 
 
 def engines() -> set[int]:
@@ -27,13 +26,6 @@ def engines() -> set[int]:
     return found
 
 
-def until(is_so: Callable[[], bool]) -> bool:
-    end = time.monotonic() + 30
-    while not is_so() and time.monotonic() < end:
-        time.sleep(0.05)
-    return is_so()
-
-
 def test_of_engines_that_nobody_asks_the_last_one_stays_longest(county: City, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(runner, "IDLE_SECONDS", 1.0)
     monkeypatch.setattr(runner, "LAST_IDLE_SECONDS", 1e9)
@@ -41,8 +33,8 @@ def test_of_engines_that_nobody_asks_the_last_one_stays_longest(county: City, mo
     counting = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 12000) SELECT max(i) AS most FROM n, shops"
     with ThreadPoolExecutor(2) as askers:
         found = [askers.submit(ask, county, PUBLIC, Question(counting)) for _ in range(2)]
-        assert until(lambda: len(engines() - before) == 2)
+        until(lambda: len(engines() - before) == 2, 30)
         assert [one.result().table.to_pylist() for one in found] == [[{"most": 12000}]] * 2
-    assert until(lambda: len(engines() - before) == 1)
+    until(lambda: len(engines() - before) == 1, 30)
     monkeypatch.setattr(runner, "LAST_IDLE_SECONDS", 0.5)
-    assert until(lambda: not engines() - before)
+    until(lambda: not engines() - before, 30)

@@ -60,6 +60,11 @@ class Migration:
     new_key: tuple[str, ...] = ()
 
 
+def write_lock(name: str) -> str:
+    """The name of the lock that holds those who write dataset `name` by key one after the other."""
+    return f"lake.write:{name}"
+
+
 def table_of(name: str) -> str:
     """The table of dataset `name`, as SQL."""
     return f"lake.main.{quote_ident(name)}"
@@ -151,7 +156,7 @@ class Tables(Engine):
         """Keyed writes to `name` and changes of its items one after the other: two who bring the same new key would both add it,
         for the lake sees no conflict between two that only add rows. Gives the connection that holds the others off, in autocommit."""
         with self.city.db.own_connection() as conn:
-            conn.execute(WRITE_ALONE, (f"lake.write:{name}",))
+            conn.execute(WRITE_ALONE, (write_lock(name),))
             yield conn
 
     def contract(self, name: str, version: int | None = None) -> Contract:

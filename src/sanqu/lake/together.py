@@ -13,7 +13,7 @@ import duckdb
 from sanqu.ground.database import Connection
 from sanqu.lake.contracts import Contract, quote_ident
 from sanqu.lake.mirrors import Mirroring, Mirrors, standing_of
-from sanqu.lake.tables import table_of
+from sanqu.lake.tables import table_of, write_lock
 from sanqu.lake.writes import Change, Commit, Writes, number_of, retried, transaction
 
 Result = TypeVar("Result")
@@ -168,7 +168,7 @@ class Together(Writes):
         `upsert` does.
         """
         keyed = sorted(set(keyed))
-        with _alone(conn, [f"lake.write:{name}" for name in keyed]):
+        with _alone(conn, [write_lock(name) for name in keyed]):
             standing = standing_of(conn, keyed) if mirrors else {}
 
             def once() -> tuple[Hand, Result]:

@@ -13,17 +13,18 @@ from sanqu.ground.city import City
 from sanqu.ground.errors import BadInput, Refused, not_found
 from sanqu.ground.i18n import Text
 from sanqu.ground.people.askers import Asker
-from sanqu.lake import lake_of, quote_ident
+from sanqu.lake import quote_ident
 from sanqu.lake.allowed import DIALECT, parse_query, refused
 from sanqu.sandbox.records import Room, Upload
 from sanqu.sandbox.uploads import PREFIX, table_in_lake, uploads_of
 from sanqu.sharing.decide import Decision, TableUse, decide
+from sanqu.sharing.door import statements_of
 from sanqu.sharing.evidence import Read, note_reads, note_refusal
 from sanqu.sharing.grants import note_rows, take_read
 from sanqu.sharing.law import law_book
 from sanqu.sharing.resolve import Resolved, resolve
-from sanqu.sharing.rewrite import Source, mark
-from sanqu.sharing.runner import Ran, Statement, runners_of
+from sanqu.sharing.rewrite import Source
+from sanqu.sharing.runner import Ran, runners_of
 
 
 @dataclass(frozen=True)
@@ -156,16 +157,8 @@ def resolved(entered: Entered, sources: Mapping[str, Source]) -> Resolved:
 
 def run(city: City, entered: Entered, texts: Sequence[tuple[str, int]], params: Mapping[str, str]) -> list[Ran]:
     """Run rewritten texts, each with its most rows, at one moment of the lake."""
-    tables = {
-        mark(table.dataset): lake_of(city).at_snapshot(table.contract, entered.snapshots.get(table.dataset))
-        for table in entered.decision.tables
-    }
-    statements = []
-    for text, most in texts:
-        sql = in_place(text, entered.uploads)
-        used = {name: value for name, value in params.items() if f"${name}" in sql}
-        statements.append(Statement(sql, used, most, tables))
-    return runners_of(city).run(statements)
+    led = [(in_place(text, entered.uploads), most) for text, most in texts]
+    return runners_of(city).run(statements_of(city, entered.decision, entered.snapshots, led, params))
 
 
 def refuse_closed(city: City, entered: Entered) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -110,12 +110,18 @@ def _statements(
         if name.lower().startswith(OWN) or not name.isidentifier():
             raise refused("这样的参数名", "a parameter of this name", name)
     params = dict(question.params) | dict(plan.params)
+    texts = [*((cell.sql, MOST_GROUPS) for cell in plan.cells), (plan.sql, most)]
+    return statements_of(city, decision, snapshots, texts, params)
+
+
+def statements_of(
+    city: City, decision: Decision, snapshots: Mapping[str, int], texts: Iterable[tuple[str, int]], params: Mapping[str, Any]
+) -> list[Statement]:  # fmt: skip
+    """Rewritten texts, each with its most rows, over the tables of `decision` as they stood at `snapshots`."""
     tables = {
         mark(table.dataset): lake_of(city).at_snapshot(table.contract, snapshots.get(table.dataset)) for table in decision.tables
     }
-    texts = [*(cell.sql for cell in plan.cells), plan.sql]
-    limits = [MOST_GROUPS] * len(plan.cells) + [most]
-    return [Statement(sql, _used(sql, params), rows, tables) for sql, rows in zip(texts, limits, strict=True)]
+    return [Statement(sql, _used(sql, params), most, tables) for sql, most in texts]
 
 
 def _used(sql: str, params: Mapping[str, Any]) -> dict[str, Any]:
